@@ -1,0 +1,90 @@
+"""Errors, split by who must act; each is one line that names the place, the cause and the remedy.
+
+    BatchgenError
+    ├── UsageError          the user: a flag, a key, a port       exit 2
+    │   └── ManifestError   the user: places in the job file      exit 2
+    ├── ProviderError       the user, at the provider: key, credit, url   exit 3
+    └── StorageError        the machine: disk, permissions        exit 5
+
+What the API does to one task is no exception: it is a `Fault` (see model.py). Anything else that is raised is a
+bug in batchgen and ends with exit 70. Only the command line turns these into exit codes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class BatchgenError(Exception):
+    """An error that was foreseen: its text is for the user and complete in itself."""
+
+
+class UsageError(BatchgenError):
+    """What was asked for can't be done as asked; nothing was sent."""
+
+
+class ProviderError(BatchgenError):
+    """The provider refuses every task: the key, the credit or the url is wrong."""
+
+
+class StorageError(BatchgenError):
+    """The output can't be written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong at one place of a job file; `line` and `column` count from 1."""
+
+    line: int
+    column: int
+    path: str
+    cause: str
+    accepted: str = ""
+
+    def headline(self, file: str) -> str:
+        """One line: `file:line:column: path: what is wrong; what would be accepted`."""
+        where = f"{file}:{self.line}:{self.column}: "
+        return (
+            where
+            + (f"{self.path}: " if self.path else "")
+            + self.cause
+            + (f"; {self.accepted}" if self.accepted else "")
+        )
+
+
+class ManifestError(UsageError):
+    """Everything that is wrong with a job file, in the order of its lines."""
+
+    def __init__(self, file: str, source: str, problems: Iterable[Problem]) -> None:
+        self.file = file
+        self.problems = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
+        self._lines = source.splitlines()
+        super().__init__("\n".join(problem.headline(file) for problem in self.problems))
+
+    def render(self) -> str:
+        """Every problem with its source line and a caret under the place."""
+        return "\n".join(self._excerpt(problem) for problem in self.problems)
+
+    def _excerpt(self, problem: Problem) -> str:
+        headline = problem.headline(self.file)
+        if not 0 < problem.line <= len(self._lines):
+            return headline
+        return headline + excerpt(self._lines[problem.line - 1], problem.column)
+
+
+def excerpt(line: str, column: int, width: int = 100) -> str:
+    """The part of a source line around `column` (from 1) with a caret under it; controls shown as dots."""
+    start = max(0, column - 1 - width // 2)
+    shown = "".join(char if char.isprintable() else "·" for char in line[start : start + width])
+    return f"\n    {shown}\n    {' ' * (column - 1 - start)}^"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint for a misspelt word: `did you mean 'seed'?`, or nothing."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,288 @@
+"""Job text -> plain values, each with its place in the text.
+
+YAML is read from PyYAML's event stream, not composed by it: depth and size are bounded before anything is built (its C
+loader crashes on 50,000 nested brackets), and the values are those of YAML 1.2's core schema in place of 1.1's, where
+`16:9` is 969 and `no` is false. Numbers keep their decimals: 0.1 is Decimal("0.1").
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from batchgen.errors import ManifestError, Problem
+from batchgen.manifest.environment import expand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Path = tuple[str | int, ...]
+
+DEEPEST = 40
+MOST_NODES = 500_000
+MOST_DIGITS = 40
+
+_NULL = re.compile(r"~|null|Null|NULL|")
+_BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
+# A leading zero makes text, as MANIFEST's users expect of an id or a date; core would read 010 as 10.
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
+_STRING_TAGS = {None, "!", "tag:yaml.org,2002:str"}
+_PROMPT_TEXTS = {"prompt", "negative_prompt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands; `line` and `column` count from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(slots=True)
+class Document:
+    """A job's values by name, and the place of each value and key by its path."""
+
+    file: str
+    source: str
+    values: Any = None
+    places: dict[Path, Place] = field(default_factory=dict)
+    keys: dict[Path, Place] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+    def problem(self, path: Path, cause: str, accepted: str = "", *, key: bool = False) -> Problem:
+        """A problem with the value (or the key) at `path`, or with the innermost thing around it that has a place."""
+        known = path
+        while known and known not in self.places:
+            known = known[:-1]
+        place = self.keys.get(path) if key else None
+        place = place or self.places.get(known) or Place(1, 1)
+        return Problem(line=place.line, column=place.column, path=dotted(path), cause=cause, accepted=accepted)
+
+    def error(self, problems: list[Problem]) -> ManifestError:
+        """All these problems as one error about this file."""
+        return ManifestError(self.file, self.source, problems)
+
+
+def dotted(path: Path) -> str:
+    """A path as it is read: `prompts[2].seed`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
+def read(data: bytes, file: str, environment: Mapping[str, str]) -> Document:
+    """Read a job's bytes; ManifestError says all that is wrong with them as YAML."""
+    document = Document(file=file, source=_decode(data, file))
+    try:
+        _Reader(document, environment).read()
+    except yaml.MarkedYAMLError as error:
+        document.problems.append(_syntax_problem(error, document.source))
+    except yaml.reader.ReaderError as error:
+        line = document.source.count("\n", 0, error.position) + 1
+        cause = (
+            f"the character {chr(error.character)!a} can't stand in YAML" if isinstance(error.character, int) else ""
+        )
+        problem = Problem(
+            line=line, column=1, path="", cause=cause or str(error.reason), accepted="remove or escape it"
+        )
+        document.problems.append(problem)
+    if document.problems:
+        raise document.error(document.problems)
+    return document
+
+
+def _decode(data: bytes, file: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        problem = Problem(
+            line=data.count(b"\n", 0, error.start) + 1,
+            column=1,
+            path="",
+            cause=f"byte 0x{data[error.start]:02x} is not UTF-8",
+            accepted="save the job as UTF-8 text",
+        )
+        raise ManifestError(file, "", [problem]) from None
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError, source: str) -> Problem:
+    place = _place(error.problem_mark or error.context_mark)
+    lines = source.splitlines()
+    text = lines[place.line - 1] if place.line <= len(lines) else ""
+    remedy = "see the examples in jobs/"
+    if "{{" in text or "${" in text:
+        remedy = "put quotes around a value that holds {{ or ${"
+    elif "\t" in text[: place.column + 1]:
+        remedy = "indent with spaces"
+    cause = f"not YAML: {error.problem}"
+    return Problem(line=place.line, column=place.column, path="", cause=cause, accepted=remedy)
+
+
+def _place(mark: Any) -> Place:
+    return Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
+
+
+def _problem(mark: Any, path: Path, cause: str, accepted: str) -> Problem:
+    place = _place(mark)
+    return Problem(line=place.line, column=place.column, path=dotted(path), cause=cause, accepted=accepted)
+
+
+def _is_plain(event: Any) -> bool:
+    """Is this a scalar without quotes and without a tag, whose value is found from its text?"""
+    return isinstance(event, yaml.ScalarEvent) and not event.style and event.tag is None
+
+
+class _TooMuch(Exception):  # noqa: N818 - it ends the reading, and never leaves this file
+    pass
+
+
+class _Reader:
+    """Builds the values of one document from its events, depth and size bounded."""
+
+    def __init__(self, document: Document, environment: Mapping[str, str]) -> None:
+        self._document = document
+        self._environment = environment
+        self._events: Iterator[Any] = yaml.parse(document.source, Loader=yaml.CSafeLoader)
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._nodes = 0
+        self._lines: list[str] | None = None
+
+    def read(self) -> None:
+        try:
+            self._read_documents()
+        except _TooMuch:
+            return
+
+    def _read_documents(self) -> None:
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if self._document.places:
+                    self._wrong(event, (), "a second document", "a job is one YAML document")
+                    raise _TooMuch
+                self._document.values = self._value(next(self._events), ())
+
+    def _wrong(self, event: Any, path: Path, cause: str, accepted: str = "") -> None:
+        self._document.problems.append(_problem(event.start_mark, path, cause, accepted))
+
+    def _count(self, event: Any, path: Path, nodes: int) -> None:
+        self._nodes += nodes
+        if self._nodes > MOST_NODES:
+            self._wrong(event, (), f"more than {MOST_NODES:,} values, aliases counted", "put prompts into a data file")
+        elif len(path) > DEEPEST:
+            self._wrong(event, (), f"nested more than {DEEPEST} deep", "a job is flat: quote brackets in a prompt")
+        else:
+            return
+        raise _TooMuch
+
+    def _value(self, event: Any, path: Path) -> Any:
+        self._count(event, path, 1)
+        self._document.places[path] = _place(event.start_mark)
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event, path)
+        before = self._nodes
+        if isinstance(event, yaml.ScalarEvent):
+            value = self._scalar(event, path)
+        elif event.tag not in _STRING_TAGS:
+            self._wrong(event, path, f"the tag {event.tag} has no meaning in a job", "remove it")
+            raise _TooMuch
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = self._sequence(event, path)
+        else:
+            value = self._mapping(path)
+        if event.anchor:
+            self._anchors[event.anchor] = (value, self._nodes - before + 1)
+        return value
+
+    def _alias(self, event: Any, path: Path) -> Any:
+        if event.anchor not in self._anchors:
+            self._wrong(
+                event, path, f"the alias *{event.anchor} stands before its anchor", f"define &{event.anchor} first"
+            )
+            return None
+        value, nodes = self._anchors[event.anchor]
+        self._count(event, path, nodes)
+        return value
+
+    def _sequence(self, event: Any, path: Path) -> list[Any]:
+        values: list[Any] = []
+        plain = 0
+        while not isinstance(item := next(self._events), yaml.SequenceEndEvent):
+            plain += isinstance(item, yaml.ScalarEvent) and item.style is None
+            values.append(self._value(item, (*path, len(values))))
+        if path == ("prompts",) and event.flow_style and plain > 1:
+            self._warn(
+                event, path, f"read as {len(values)} prompts, cut at each comma", "quote a prompt that holds one"
+            )
+        return values
+
+    def _mapping(self, path: Path) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        while not isinstance(key := next(self._events), yaml.MappingEndEvent):
+            if not isinstance(key, yaml.ScalarEvent):
+                self._wrong(key, path, "a key that is not text", "quote it if it begins with [, { or *")
+                raise _TooMuch
+            inner = (*path, key.value)
+            if key.value in values:
+                first = self._document.keys[inner].line
+                self._wrong(key, inner, f"the key stands twice (first in line {first})", "keep one of them")
+            self._document.keys[inner] = _place(key.start_mark)
+            values[key.value] = self._value(next(self._events), inner)
+        return values
+
+    def _scalar(self, event: Any, path: Path) -> Any:
+        if event.tag not in _STRING_TAGS:
+            self._wrong(event, path, f"the tag {event.tag} has no meaning in a job", "remove it")
+        text: str = event.value
+        if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+            self._wrong(event, path, "text with NUL or half a surrogate pair", "remove it")
+        plain = _is_plain(event)
+        if _is_prompt_text(path):
+            if plain:
+                self._warn_of_comment(event, path)
+            return None if plain and path[0] != "prompts" and _NULL.fullmatch(text) else text
+        try:
+            expanded = expand(text, self._environment)
+        except ValueError as error:
+            cause, _, accepted = str(error).partition("; ")
+            self._wrong(event, path, cause, accepted)
+            return text
+        return resolve(expanded) if plain else expanded
+
+    def _warn(self, event: Any, path: Path, cause: str, accepted: str) -> None:
+        self._document.warnings.append(_problem(event.start_mark, path, cause, accepted))
+
+    def _warn_of_comment(self, event: Any, path: Path) -> None:
+        if self._lines is None:
+            self._lines = self._document.source.splitlines()
+        end = event.end_mark
+        rest = self._lines[end.line][end.column :] if end.line < len(self._lines) else ""
+        if re.match(r"\s+#", rest):
+            self._warn(event, path, "what follows ' #' is a comment and no part of the text", "quote it to keep it")
+
+
+def _is_prompt_text(path: Path) -> bool:
+    """Is this a place whose text is sent to the model as it stands in the job?"""
+    if len(path) == 2 and path[0] == "prompts":
+        return True
+    return any(part in _PROMPT_TEXTS for part in path[-2:])
+
+
+def resolve(text: str) -> str | int | Decimal | bool | None:
+    """The value of a plain scalar in the 1.2 core schema; 010, .inf and .nan are text."""
+    if _NULL.fullmatch(text):
+        return None
+    if _BOOL.fullmatch(text):
+        return text.lower() == "true"
+    if len(text) > MOST_DIGITS:
+        return text
+    if _INT.fullmatch(text):
+        return int(text)
+    if _BASED.fullmatch(text):
+        return int(text, 0)
+    return Decimal(text) if _FLOAT.fullmatch(text) else text

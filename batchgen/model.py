@@ -1,0 +1,185 @@
+"""The vocabulary: frozen values that every room shares. They do nothing; rooms decide and act on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Fault(StrEnum):
+    """What can go wrong outside our code."""
+
+    THROTTLED = "THROTTLED"
+    OVERLOADED = "OVERLOADED"
+    UNREACHABLE = "UNREACHABLE"
+    TIMEOUT = "TIMEOUT"
+    CUT_OFF = "CUT_OFF"
+    NOT_A_PICTURE = "NOT_A_PICTURE"
+    FILTERED = "FILTERED"
+    REFUSED = "REFUSED"
+    INVALID = "INVALID"
+    UNAUTHORISED = "UNAUTHORISED"
+    OUT_OF_CREDIT = "OUT_OF_CREDIT"
+    MISDIRECTED = "MISDIRECTED"
+    DISK = "DISK"
+    LOST = "LOST"
+
+
+class Billing(StrEnum):
+    """What an attempt may have cost.
+
+    NO: no byte of the request left, a 4xx, or a 5xx with the API's error JSON. YES: any 200. MAYBE: all else.
+    """
+
+    NO = "NO"
+    MAYBE = "MAYBE"
+    YES = "YES"
+
+
+class Secret:
+    """A key whose text can't be shown by accident: `repr` and `str` are `***`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def reveal(self) -> str:
+        """The text itself, for the one header that carries it."""
+        return self._text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputImage:
+    """An image that a request sends: known by its content, found at `file`."""
+
+    path: str
+    """As the job writes it."""
+    file: str
+    """Where it is read from."""
+    sha256: str
+    size_bytes: int
+    modified_ns: int
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What one picture is asked with: every form field as text, in sending order, and the input image."""
+
+    fields: tuple[tuple[str, str], ...]
+    image: InputImage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One picture to be made; `id` is a digest of the request and never changes."""
+
+    id: str
+    index: int
+    job: str
+    prompt_id: str
+    repeat: int
+    request: Request
+    stem: str
+    """Where the picture goes below the output folder, without its extension; `/` between parts."""
+    variables: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A whole picture as it was checked: named by its bytes, not by what was asked."""
+
+    format: str
+    """`png`, `jpeg` or `webp`."""
+    width: int
+    height: int
+    size_bytes: int
+    sha256: str
+
+    @property
+    def extension(self) -> str:
+        """The file extension without its dot."""
+        return "jpg" if self.format == "jpeg" else self.format
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An attempt that brought no picture."""
+
+    fault: Fault
+    billing: Billing
+    words: str
+    """The provider's words, or ours where it had none; one line, never a key."""
+    status: int | None = None
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Success:
+    """An attempt that brought a whole picture."""
+
+    picture: Picture
+    status: int
+    content_type: str
+    seed: str | None = None
+    """The seed that the server says it used."""
+    finish_reason: str | None = None
+    request_id: str | None = None
+    filtered: bool = False
+    """The server marked the picture as blurred by its content filter."""
+
+
+Outcome = Success | Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try at a task, as its sidecar keeps it."""
+
+    number: int
+    started: str
+    """UTC, ISO 8601 with milliseconds."""
+    seconds: float
+    billing: Billing
+    fault: Fault | None = None
+    status: int | None = None
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Try again `after_s` seconds from now."""
+
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """This task has ended without a picture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Every further task would meet the same fault: the whole run stops."""
+
+
+Verdict = Retry | GiveUp | Stop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A rate limit: at most `sends` requests in any `seconds`."""
+
+    sends: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.sends}/{self.seconds:g}s"
