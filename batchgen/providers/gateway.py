@@ -92,7 +92,6 @@ def encode_form(request: Request) -> tuple[Body, str]:
     head = b"".join(
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in request.fields
-        if name != "image"
     )
     end = f"--{boundary}--\r\n".encode()
     if request.image is None:

@@ -1,0 +1,127 @@
+"""What a run says while it runs: one stream, read by the terminal, `--json`, the file of the run's events and tests."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from batchgen.model import Fault
+
+
+class Ending(StrEnum):
+    """Why a run ended."""
+
+    COMPLETE = "complete"
+    """Everything asked for is made."""
+    INCOMPLETE = "incomplete"
+    """Everything was tried; some tasks failed or were filtered."""
+    PROVIDER = "provider"
+    """The provider refuses every task: key, credit or url."""
+    STORAGE = "storage"
+    """Pictures can't be stored."""
+    INTERRUPTED = "interrupted"
+    TERMINATED = "terminated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """The job is read and compared with what is made; nothing is sent yet."""
+
+    run: str
+    job: str
+    output: str
+    provider: str
+    url: str
+    tasks: int
+    """Different tasks of the job."""
+    made: int
+    """Of these, how many are made already."""
+    asked: int
+    """How many this run is to make."""
+    adopted: int = 0
+    """Pictures that a run before this one left unfinished and that were whole."""
+    missing: int = 0
+    """Pictures that were made and are gone from the folder: due again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskMade:
+    """A picture and its sidecar are on the disk."""
+
+    id: str
+    index: int
+    prompt_id: str
+    picture: str
+    """Path below the output folder."""
+    seconds: float
+    attempts: int
+    filtered: bool
+    usd: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRetried:
+    """An attempt failed and the task will be tried again."""
+
+    id: str
+    index: int
+    fault: Fault
+    words: str
+    attempt: int
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFailed:
+    """A task has ended without a picture."""
+
+    id: str
+    index: int
+    prompt_id: str
+    fault: Fault
+    words: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Nothing may be sent for a while."""
+
+    seconds: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopping:
+    """No more is sent; what is in flight is waited for."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded:
+    """The last event of a run."""
+
+    ending: Ending
+    why: str
+    output: str
+    made: int
+    failed: int
+    filtered: int
+    left: int
+    seconds: float
+    spent_usd: float | None
+    """What was surely billed; None where a price is unknown."""
+    at_most_usd: float | None
+    """The same, with every attempt that may have been billed."""
+
+
+Event = RunStarted | TaskMade | TaskRetried | TaskFailed | Waiting | Stopping | RunEnded
+
+
+def as_json(event: Event, at: str) -> dict[str, Any]:
+    """An event as one JSON object: its name in snake case, its time, its values."""
+    name = "".join(f"_{char.lower()}" if char.isupper() else char for char in type(event).__name__).lstrip("_")
+    return {"event": name, "at": at, **asdict(event)}

@@ -1,0 +1,1 @@
+"""Where attempts happen: in this process today."""

@@ -1,0 +1,126 @@
+"""What becomes of each task, told as events and counted: made, failed, and what was and may have been billed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from batchgen.events import Ending, RunEnded, Stopping, TaskFailed, TaskMade, TaskRetried, Waiting
+from batchgen.executors.worker import cost_of
+from batchgen.model import Billing, Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchgen.engine.frontier import Work
+    from batchgen.events import Event
+    from batchgen.model import Failure, Success
+    from batchgen.providers.conversation import Provider
+
+
+class Tally:
+    """The listener of a run's pool."""
+
+    def __init__(self, provider: Provider, emit: Callable[[Event], None]) -> None:
+        self._provider = provider
+        self._emit = emit
+        self._made = self._failed = self._filtered = 0
+        self._spent: Decimal | None = Decimal(0)
+        self._at_most: Decimal | None = Decimal(0)
+        self._stopped: tuple[Ending, str] | None = None
+
+    def made(self, work: Work, success: Success) -> None:
+        """The task's picture is kept."""
+        usd = self._bill(work, Billing.YES)
+        self._made += not success.filtered
+        self._filtered += success.filtered
+        place = f"{'filtered' if success.filtered else 'images'}/{work.task.stem}.{success.picture.extension}"
+        self._emit(
+            TaskMade(
+                id=work.task.id,
+                index=work.task.index,
+                prompt_id=work.task.prompt_id,
+                picture=place,
+                seconds=work.attempts[-1].seconds,
+                attempts=len(work.attempts),
+                filtered=success.filtered,
+                usd=None if usd is None else float(usd),
+            )
+        )
+
+    def retried(self, work: Work, failure: Failure, after_s: float) -> None:
+        """The task will be tried again."""
+        self._bill(work, failure.billing)
+        self._emit(
+            TaskRetried(
+                id=work.task.id,
+                index=work.task.index,
+                fault=failure.fault,
+                words=failure.words,
+                attempt=len(work.attempts),
+                after_s=round(after_s, 3),
+            )
+        )
+
+    def failed(self, work: Work, failure: Failure) -> None:
+        """The task has ended without a picture."""
+        self._bill(work, failure.billing)
+        self._failed += 1
+        self._emit(
+            TaskFailed(
+                id=work.task.id,
+                index=work.task.index,
+                prompt_id=work.task.prompt_id,
+                fault=failure.fault,
+                words=failure.words,
+                attempts=len(work.attempts),
+            )
+        )
+
+    def stopped(self, work: Work, failure: Failure) -> None:
+        """Every further task would meet this too: no more is sent."""
+        self._bill(work, failure.billing)
+        why = f"{failure.words} ({failure.fault})"
+        self.stop(Ending.STORAGE if failure.fault is Fault.DISK else Ending.PROVIDER, why)
+
+    def stop(self, ending: Ending, why: str) -> None:
+        """The run ends before its tasks do; the first reason counts."""
+        if self._stopped is None:
+            self._stopped = (ending, why)
+            self._emit(Stopping(why=why))
+
+    def waiting(self, seconds: float, why: str) -> None:
+        """Nothing may be sent for a while."""
+        self._emit(Waiting(seconds=round(seconds, 3), why=why))
+
+    def ended(self, *, output: str, asked: int, left: int, seconds: float) -> RunEnded:
+        """The end of a run that was to make `asked` pictures and leaves `left` more of the job for later."""
+        settled = self._made + self._filtered + self._failed
+        complete = self._made == asked
+        ending, why = self._stopped or (Ending.COMPLETE if complete else Ending.INCOMPLETE, "")
+        return RunEnded(
+            ending=Ending.COMPLETE if complete else ending,
+            why=why,
+            output=output,
+            made=self._made,
+            failed=self._failed,
+            filtered=self._filtered,
+            left=left + asked - settled,
+            seconds=round(seconds, 3),
+            spent_usd=None if self._spent is None else float(self._spent),
+            at_most_usd=None if self._at_most is None else float(self._at_most),
+        )
+
+    def _bill(self, work: Work, billing: Billing) -> Decimal | None:
+        """Add what an attempt cost; a price that is not known makes the sums unknown."""
+        cost = cost_of(self._provider, work.task.request)
+        if billing is Billing.NO:
+            return Decimal(0)
+        if cost is None:
+            self._spent = self._at_most = None
+            return None
+        if billing is Billing.YES and self._spent is not None:
+            self._spent += cost.usd
+        if self._at_most is not None:
+            self._at_most += cost.usd
+        return cost.usd
