@@ -107,6 +107,7 @@ class RunEnded:
     ending: Ending
     why: str
     output: str
+    provider: str
     made: int
     failed: int
     filtered: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
+import secrets
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from batchgen.manifest.manifest import Manifest
 
 MOST_BYTES = 32 * 1024 * 1024
+
+
+def new_run_id() -> str:
+    """A name for one invocation that sorts by its time, as 20261122T023011Z-3f9c."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
 def load_job(path: Path, *, run_id: str, provider: str | None = None) -> Manifest:

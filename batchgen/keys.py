@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,19 +40,3 @@ def _checked(key: str, place: str) -> Secret:
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise UsageError(f"{place} holds no API key; a key is one word of ASCII characters")
     return Secret(key)
-
-
-class Redacting(logging.Filter):
-    """Puts `***` in the place of a key in every log record that passes."""
-
-    def __init__(self, key: Secret) -> None:
-        super().__init__()
-        self._key = key
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Replace, and let everything through."""
-        record.msg = record.getMessage().replace(self._key.reveal(), "***")
-        record.args = ()
-        if record.exc_info:
-            record.exc_info = None
-        return True

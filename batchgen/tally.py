@@ -102,6 +102,7 @@ class Tally:
             ending=Ending.COMPLETE if complete else ending,
             why=why,
             output=output,
+            provider=self._provider.kind,
             made=self._made,
             failed=self._failed,
             filtered=self._filtered,

@@ -91,6 +91,10 @@ class Manifest:
     """The job file as it was read."""
     warnings: tuple[Problem, ...]
 
+    def warning_lines(self) -> list[str]:
+        """What the job's author may want to know, a line each."""
+        return [warning.headline(self.file) for warning in self.warnings]
+
     @cached_property
     def _ends(self) -> list[int]:
         return list(accumulate(prompt.count for prompt in self.prompts))

@@ -115,6 +115,11 @@ class Capabilities:
         """The models that take this parameter."""
         return tuple(model.name for model in self.models.values() if parameter not in model.without)
 
+    def price_usd(self, model: str) -> Decimal | None:
+        """A picture's price in US dollars; None where it is not known."""
+        amount = self.models[model].credits
+        return None if amount is None else amount * self.usd_per_credit
+
     def misfits(self, fields: Mapping[str, str]) -> list[Misfit]:
         """Everything that keeps these fields, each right by itself, from being one request."""
         model = self.models[fields["model"]]

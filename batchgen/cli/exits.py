@@ -1,0 +1,90 @@
+"""Exit codes, made here and nowhere else; DESIGN's table, with the exception or the ending that leads to each.
+
+0    everything asked for is made        70   a bug in batchgen, with a report to paste
+1    some tasks failed or were filtered  130  interrupted
+2    usage or job error                  143  terminated
+3    stopped by the provider
+5    storage
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import traceback
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from batchgen import __version__
+from batchgen.errors import BatchgenError, ManifestError, ProviderError, StorageError, UsageError
+from batchgen.events import Ending
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+USAGE = 2
+BUG = 70
+INTERRUPTED = 130
+OF_ENDING: Final = {
+    Ending.COMPLETE: 0,
+    Ending.INCOMPLETE: 1,
+    Ending.PROVIDER: 3,
+    Ending.STORAGE: 5,
+    Ending.INTERRUPTED: INTERRUPTED,
+    Ending.TERMINATED: 143,
+}
+OF_ERROR: Final = {UsageError: USAGE, ManifestError: USAGE, ProviderError: 3, StorageError: 5}
+
+
+@contextmanager
+def exits() -> Iterator[None]:
+    """Turn whatever ends the command into its message and its exit code."""
+    try:
+        yield
+    except (SystemExit, click.exceptions.Exit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - this is where every error ends
+        sys.exit(_told(_innermost(error)))
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The one error in a group of one: task groups wrap what ends them."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _told(error: BaseException) -> int:
+    match error:
+        case ManifestError():
+            _say(error.render())
+        case BatchgenError():
+            _say(f"batchgen: {error}")
+        case click.ClickException():
+            error.show()
+            return error.exit_code
+        case KeyboardInterrupt() | click.Abort():
+            _say("batchgen: interrupted; what is made stays, run again to go on")
+            return INTERRUPTED
+        case BrokenPipeError():
+            sys.stderr.close()  # whoever read our output is gone; there is nobody to tell
+            return 1
+        case _:
+            _say(_report(error))
+            return BUG
+    return OF_ERROR[type(error)]
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _report(error: BaseException) -> str:
+    trace = "".join(traceback.format_exception(error))
+    return (
+        f"batchgen: this is a bug in batchgen ({type(error).__name__}); what is made stays, and a new run goes on.\n"
+        f"Please report the lines below.\n"
+        f"batchgen {__version__}, Python {platform.python_version()}, {platform.platform()}\n{trace}"
+    )

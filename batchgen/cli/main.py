@@ -1,0 +1,40 @@
+"""`batchgen`: the commands by name."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from batchgen import __version__
+from batchgen.cli.exits import exits
+from batchgen.cli.models import models
+from batchgen.cli.plan import plan
+from batchgen.cli.run import run
+from batchgen.cli.validate import validate
+from batchgen.sandbox.command import command as sandbox
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="batchgen %(version)s")
+def batchgen() -> None:
+    """Turn a YAML job into a dataset of generated pictures.
+
+    \b
+    Example, which needs no key:
+      batchgen run jobs/quickstart.yaml
+
+    Finished pictures are never asked for again: run a job twice and the second time sends nothing.
+    """
+
+
+for each in (run, plan, validate, models, sandbox):
+    batchgen.add_command(each)
+
+
+def main() -> None:
+    """Run the command line and exit with the code that its ending has."""
+    with exits():
+        code = batchgen.main(standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,44 @@
+"""`batchgen models`: what the providers take and what it costs."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from batchgen.cli import options
+
+
+@click.command()
+@options.provider
+@options.as_json
+def models(provider: str | None, *, as_json: bool) -> None:
+    """List the models with their prices and what they take.
+
+    \b
+    Example:
+      batchgen models
+    """
+    from batchgen.providers import PROVIDERS
+
+    capabilities = PROVIDERS[provider or "gateway"].capabilities
+    rows = [
+        {
+            "model": model.name,
+            "credits": None if model.credits is None else float(model.credits),
+            "usd": None if model.credits is None else float(model.credits * capabilities.usd_per_credit),
+            "prices": capabilities.prices_date,
+            "takes": [name for name in capabilities.parameters if name not in model.without],
+            "does_not_take": sorted(model.without),
+        }
+        for model in capabilities.models.values()
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    width = max(len(str(row["model"])) for row in rows)
+    click.echo(f"{'model':{width}}  US$ a picture  does not take")
+    for row in rows:
+        price = "unknown" if row["usd"] is None else f"{row['usd']:.3f}"
+        click.echo(f"{row['model']:{width}}  {price:>13}  {', '.join(capabilities.models[str(row['model'])].without)}")
+    click.echo(f"Prices of {capabilities.prices_date}; a gateway may ask for others.")

@@ -1,0 +1,75 @@
+"""Options and arguments that several commands share. A flag stands over its environment variable, that over the job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchgen.manifest.manifest import Manifest
+    from batchgen.model import Window
+
+
+def _windows(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[Window, ...] | None:
+    from batchgen.manifest.units import windows
+
+    return None if value is None else _checked(windows, value)
+
+
+def _concurrency(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    from batchgen.manifest.units import concurrency
+
+    return None if value is None else _checked(concurrency, value)
+
+
+def _checked(read: Callable[[object], Any], value: str) -> Any:
+    try:
+        return read(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+PATH = click.Path(path_type=Path)
+
+job = click.argument("job", type=PATH)
+output = click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="BATCHGEN_OUTPUT",
+    show_envvar=True,
+    help="The folder for the pictures.  [default: output/<name of the job>]",
+)
+provider = click.option(
+    "--provider",
+    type=click.Choice(["gateway", "sandbox"]),
+    envvar="BATCHGEN_PROVIDER",
+    show_envvar=True,
+    help="Who makes the pictures, in place of the job's provider; the sandbox is on this machine and free.",
+)
+concurrency = click.option(
+    "--concurrency",
+    metavar="N",
+    envvar="BATCHGEN_CONCURRENCY",
+    show_envvar=True,
+    callback=_concurrency,
+    help="Requests in flight at most.",
+)
+rate_limit = click.option(
+    "--rate-limit",
+    "windows",
+    metavar="N/TIME",
+    envvar="BATCHGEN_RATE_LIMIT",
+    show_envvar=True,
+    callback=_windows,
+    help="Requests in any such time, as 150/10s; or none.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def output_folder(manifest: Manifest, output: Path | None, provider: str | None) -> Path:
+    """Where a job's pictures go; a rehearsal with another provider never mixes with the real thing."""
+    return output or Path("output") / (f"{manifest.name}@{provider}" if provider else manifest.name)

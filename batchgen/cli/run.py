@@ -1,0 +1,73 @@
+"""`batchgen run`: make the pictures of a job."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from batchgen.cli import options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batchgen.model import Window
+
+
+@click.command()
+@options.job
+@options.output
+@options.provider
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Make at most N pictures now.")
+@options.concurrency
+@options.rate_limit
+@click.option("--json", "as_json", is_flag=True, help="Print the run's events on stdout, a JSON object a line.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Say what becomes of each task.")
+def run(  # noqa: PLR0913 - one argument for each option
+    job: Path,
+    output: Path | None,
+    provider: str | None,
+    limit: int | None,
+    concurrency: int | None,
+    windows: tuple[Window, ...] | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Make the pictures of JOB that are not made yet.
+
+    \b
+    Examples:
+      batchgen run jobs/quickstart.yaml
+      batchgen run jobs/styles.yaml --provider sandbox --limit 10
+
+    Progress goes to stderr. On stdout stands the folder of the pictures, or with --json the run's events.
+    """
+    import anyio
+
+    from batchgen.cli.exits import OF_ENDING
+    from batchgen.cli.progress import Voice, progress
+    from batchgen.job import load_job, new_run_id
+    from batchgen.run import RunSettings
+    from batchgen.run import run as make
+
+    voice = Voice.QUIET if quiet else Voice.VERBOSE if verbose else Voice.NORMAL
+    run_id = new_run_id()
+    manifest = load_job(job, run_id=run_id, provider=provider)
+    settings = RunSettings(
+        run_id=run_id,
+        output=options.output_folder(manifest, output, provider),
+        environment=os.environ,
+        limit=limit,
+        concurrency=concurrency,
+        windows=windows,
+    )
+    with progress(voice, json_lines=as_json, warnings=manifest.warning_lines()) as show:
+        ended = anyio.run(make, manifest, settings, show)
+    if not as_json:
+        click.echo(settings.output)
+    sys.exit(OF_ENDING[ended.ending])

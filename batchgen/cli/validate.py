@@ -1,0 +1,55 @@
+"""`batchgen validate`: is a job right?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from batchgen.cli import options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@click.argument("jobs", nargs=-1, required=True, type=options.PATH)
+@options.provider
+@options.as_json
+def validate(jobs: tuple[Path, ...], provider: str | None, *, as_json: bool) -> None:
+    """Check JOBS and say everything that is wrong with them; nothing is sent.
+
+    \b
+    Example:
+      batchgen validate jobs/*.yaml
+    """
+    from batchgen.cli.exits import USAGE
+    from batchgen.errors import ManifestError, UsageError
+    from batchgen.job import load_job, new_run_id
+    from batchgen.manifest.survey import survey
+
+    wrong = 0
+    for path in jobs:
+        try:
+            manifest = load_job(path, run_id=new_run_id(), provider=provider)
+            tasks, problems, warnings = survey(manifest).tasks, [], manifest.warning_lines()
+        except UsageError as error:
+            wrong += 1
+            tasks, problems, warnings = None, str(error).split("\n"), []
+            click.echo(error.render() if isinstance(error, ManifestError) else f"batchgen: {error}", err=True)
+        for warning in warnings:
+            click.echo(warning, err=True)
+        if as_json:
+            found = {
+                "job": str(path),
+                "valid": not problems,
+                "tasks": tasks,
+                "problems": problems,
+                "warnings": warnings,
+            }
+            click.echo(json.dumps(found, ensure_ascii=False))
+        elif not problems:
+            click.echo(f"{path}: right, {tasks:,} tasks")
+    sys.exit(USAGE if wrong else 0)

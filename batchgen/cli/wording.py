@@ -1,0 +1,109 @@
+"""A run's events in words, one line each; the same for every kind of terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchgen.events import RunEnded, RunStarted, Stopping, TaskFailed, TaskMade, TaskRetried, Waiting
+
+if TYPE_CHECKING:
+    from batchgen.events import Event
+
+
+def told(event: Event) -> str:
+    """One event as one line."""
+    match event:
+        case TaskMade():
+            mark = "filtered by the server" if event.filtered else "made"
+            return f"{mark}: {event.picture} ({event.seconds:.1f} s{_tries(event.attempts)})"
+        case TaskRetried():
+            after = f" in {event.after_s:.1f} s" if event.after_s else ""
+            return f"again{after}: task {event.index}: {event.fault}: {event.words}"
+        case TaskFailed():
+            return (
+                f"failed: task {event.index} ({event.prompt_id}): {event.fault}: {event.words}{_tries(event.attempts)}"
+            )
+        case Waiting():
+            return f"waiting {duration(event.seconds)}: {event.why}"
+        case Stopping():
+            return f"stopping: {event.why}"
+        case RunStarted():
+            return started_line(event)
+        case RunEnded():
+            return "; ".join(ended_lines(event))
+
+
+def started_line(event: RunStarted) -> str:
+    """What is there and what is to do."""
+    if event.asked == 0:
+        return f"{event.job}: all {pictures(event.tasks)} made already"
+    done = f", {event.made} made already" if event.made else ""
+    later = event.tasks - event.made - event.asked
+    rest = f", {later} left for later" if later else ""
+    repaired = f"; {event.adopted} finished from the last run" if event.adopted else ""
+    gone = f"; {event.missing} gone from the folder, made again" if event.missing else ""
+    where = "the sandbox on this machine" if event.provider == "sandbox" else event.provider
+    return f"{event.job}: {pictures(event.asked)} to make on {where}{done}{rest}{repaired}{gone}"
+
+
+def ended_lines(event: RunEnded) -> list[str]:
+    """What a run made and what it leaves, and where the pictures are."""
+    lines = []
+    if event.why:
+        lines.append(f"stopped: {event.why}")
+    if event.made or event.failed or event.filtered:
+        lines.append(f"{_counts(event)} in {duration(event.seconds)}{_money(event)}")
+    else:
+        lines.append("nothing was sent" if not event.why else "nothing was made")
+    if event.left:
+        lines.append(f"{pictures(event.left)} left to make: run the same command again to go on")
+    lines.append(f"pictures and sidecars: {event.output}")
+    return lines
+
+
+def _counts(event: RunEnded) -> str:
+    parts = [f"made {pictures(event.made)}"]
+    if event.failed:
+        parts.append(f"{event.failed} failed")
+    if event.filtered:
+        parts.append(f"{event.filtered} filtered by the server (see filtered/)")
+    return ", ".join(parts)
+
+
+def _money(event: RunEnded) -> str:
+    if event.spent_usd is None or event.at_most_usd is None:
+        return ", at a price that is not known"
+    if event.provider == "sandbox":
+        return f", free of charge (elsewhere {usd(event.spent_usd)})"
+    most = f", at most {usd(event.at_most_usd)}" if event.at_most_usd > event.spent_usd else ""
+    return f", {usd(event.spent_usd)} by the price list{most}"
+
+
+def _tries(attempts: int) -> str:
+    return f", {attempts} tries" if attempts > 1 else ""
+
+
+def pictures(count: int) -> str:
+    """`1 picture`, `1,200 pictures`."""
+    return f"{count:,} picture{'' if count == 1 else 's'}"
+
+
+def usd(amount: float) -> str:
+    """US dollars, to the cent or, below a dollar, to a tenth of one."""
+    return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """`4.2 s`, `3 min 5 s`, `2 h 10 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def rate(count: int, seconds: float) -> str:
+    """Pictures a second so far."""
+    return f"{count / seconds:.1f}/s" if seconds > 0 else ""
