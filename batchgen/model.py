@@ -89,7 +89,7 @@ class Task:
     repeat: int
     request: Request
     stem: str
-    """Where the picture goes below the output folder, without its extension; `/` between parts."""
+    """Where the picture goes below `images/`, without its extension; `/` between parts."""
     variables: Mapping[str, str]
 
 
@@ -108,6 +108,12 @@ class Picture:
     def extension(self) -> str:
         """The file extension without its dot."""
         return "jpg" if self.format == "jpeg" else self.format
+
+
+class CutOff(str):
+    """What is wrong with a picture that more bytes might have mended, in one line."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

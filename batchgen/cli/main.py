@@ -18,13 +18,11 @@ from batchgen.sandbox.command import command as sandbox
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="batchgen %(version)s")
 def batchgen() -> None:
-    """Turn a YAML job into a dataset of generated pictures.
+    """\b
+    Example: batchgen run jobs/quickstart.yaml
 
-    \b
-    Example, which needs no key:
-      batchgen run jobs/quickstart.yaml
-
-    Finished pictures are never asked for again: run a job twice and the second time sends nothing.
+    Turn a YAML job into a dataset of generated pictures, within the API's rate limit, without losing a picture or
+    paying for one twice.
     """
 
 

@@ -9,15 +9,14 @@ import click
 from batchgen.cli import options
 
 
-@click.command()
+@click.command(short_help="List the models, their prices and what they take.")
 @options.provider
 @options.as_json
 def models(provider: str | None, *, as_json: bool) -> None:
-    """List the models with their prices and what they take.
+    """\b
+    Example: batchgen models
 
-    \b
-    Example:
-      batchgen models
+    List the models with their prices and what they do not take.
     """
     from batchgen.providers import PROVIDERS
 

@@ -19,17 +19,16 @@ if TYPE_CHECKING:
     from batchgen.model import Task
 
 
-@click.command()
+@click.command(short_help="Count, price and list what a job would make.")
 @options.job
 @options.provider
 @click.option("--first", type=click.IntRange(min=0), default=10, show_default=True, help="How many tasks to list.")
 @options.as_json
 def plan(job: Path, provider: str | None, first: int, *, as_json: bool) -> None:
-    """Count and list what JOB would make, price it and say how long it takes at the limit; nothing is sent.
+    """\b
+    Example: batchgen plan jobs/quickstart.yaml
 
-    \b
-    Example:
-      batchgen plan jobs/quickstart.yaml
+    Count and list what JOB would make, price it and say how long it takes at the limit. Nothing is sent.
     """
     from batchgen.job import load_job, new_run_id
     from batchgen.manifest.survey import distinct, survey

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchgen.model import Window
 
 
-@click.command()
+@click.command(short_help="Make the pictures of a job.")
 @options.job
 @options.output
 @options.provider
@@ -38,12 +38,12 @@ def run(  # noqa: PLR0913 - one argument for each option
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Make the pictures of JOB that are not made yet.
+    """\b
+    Example: batchgen run jobs/quickstart.yaml
+    Example: batchgen run jobs/styles.yaml --provider sandbox --limit 10
 
-    \b
-    Examples:
-      batchgen run jobs/quickstart.yaml
-      batchgen run jobs/styles.yaml --provider sandbox --limit 10
+    Make the pictures of JOB that are not made yet. What is made stays and is never asked for again: run a job twice
+    and the second time sends nothing. Ctrl-C stops in order; run it again to go on.
 
     Progress goes to stderr. On stdout stands the folder of the pictures, or with --json the run's events.
     """

@@ -14,16 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command()
+@click.command(short_help="Check jobs and say all that is wrong with them.")
 @click.argument("jobs", nargs=-1, required=True, type=options.PATH)
 @options.provider
 @options.as_json
 def validate(jobs: tuple[Path, ...], provider: str | None, *, as_json: bool) -> None:
-    """Check JOBS and say everything that is wrong with them; nothing is sent.
+    """\b
+    Example: batchgen validate jobs/*.yaml
 
-    \b
-    Example:
-      batchgen validate jobs/*.yaml
+    Check JOBS and say everything that is wrong with them. Nothing is sent.
     """
     from batchgen.cli.exits import USAGE
     from batchgen.errors import ManifestError, UsageError

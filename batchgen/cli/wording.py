@@ -74,7 +74,7 @@ def _money(event: RunEnded) -> str:
     if event.spent_usd is None or event.at_most_usd is None:
         return ", at a price that is not known"
     if event.provider == "sandbox":
-        return f", free of charge (elsewhere {usd(event.spent_usd)})"
+        return f", free of charge ({usd(event.spent_usd)} by the gateway's price list)"
     most = f", at most {usd(event.at_most_usd)}" if event.at_most_usd > event.spent_usd else ""
     return f", {usd(event.spent_usd)} by the price list{most}"
 
@@ -89,8 +89,8 @@ def pictures(count: int) -> str:
 
 
 def usd(amount: float) -> str:
-    """US dollars, to the cent or, below a dollar, to a tenth of one."""
-    return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.3f}"
+    """US dollars: to the cent, or a small amount to a tenth of one."""
+    return f"${amount:,.2f}" if amount >= 0.1 or amount == 0 else f"${amount:.3f}"
 
 
 def duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ import anyio
 
 from batchgen import __version__
 from batchgen.engine.attempt import attempt
+from batchgen.errors import StorageError
 from batchgen.model import Attempt, Billing, Failure, Fault, Success
 from batchgen.store.inputs import unchanged
 from batchgen.store.sidecar import Cost, sidecar
@@ -56,7 +57,7 @@ class Worker:
             tried = _attempt(work, started, anyio.current_time() - start_s, outcome)
             if isinstance(outcome, Success):
                 outcome = await self._keep(work, tried, outcome, sink)
-        except OSError as error:
+        except (OSError, StorageError) as error:
             outcome = _disk_failure(error, self._setup.folder)
             tried = _attempt(work, started, anyio.current_time() - start_s, outcome)
         finally:
@@ -117,7 +118,9 @@ def _changed_input(image: InputImage) -> Failure:
     return Failure(fault=Fault.INVALID, billing=Billing.NO, words=words)
 
 
-def _disk_failure(error: OSError, folder: OutputFolder) -> Failure:
-    # The sink is the only part of an attempt whose OSErrors come through, and it is first used by the body of a 200.
-    words = f"{folder.root}: {error.strerror or error}; make room or give another folder with --output"
+def _disk_failure(error: OSError | StorageError, folder: OutputFolder) -> Failure:
+    # The sink is the only part of an attempt whose errors come through, and it is first used by the body of a 200.
+    words = str(error)
+    if isinstance(error, OSError):
+        words = f"{folder.root}: {error.strerror or error}; make room or give another folder with --output"
     return Failure(fault=Fault.DISK, billing=Billing.YES, words=words, status=200)

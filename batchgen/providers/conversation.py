@@ -58,7 +58,7 @@ class Reply:
     text: str = ""
     """The first 64 KiB of a body that is no picture."""
     flaw: str = ""
-    """Why the body of a 200 is not a picture."""
+    """Why the body of a 200 is not a picture; a `CutOff` where more bytes might have mended it."""
 
 
 Conversation = Generator[Call, Reply, Outcome]

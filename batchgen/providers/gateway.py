@@ -12,7 +12,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from batchgen.model import Billing, Failure, Fault, Request, Secret, Success, Window
+from batchgen.model import Billing, CutOff, Failure, Fault, Request, Secret, Success, Window
 from batchgen.providers.capabilities import Capabilities, Choice, File, Model, Number, Text, Whole
 from batchgen.providers.conversation import Body, Call, Conversation, Provider, Reply
 from batchgen.providers.retry_after import retry_after_s
@@ -123,6 +123,8 @@ def read_reply(reply: Reply, key: Secret) -> Outcome:
 
 def _read_picture(reply: Reply) -> Outcome:
     if reply.picture is None:
+        if isinstance(reply.flaw, CutOff):
+            return _failure(reply, Fault.CUT_OFF, Billing.YES, reply.flaw)
         said = _one_line(reply.text)
         return _failure(reply, Fault.NOT_A_PICTURE, Billing.YES, reply.flaw + (f": {said}" if said else ""))
     finish_reason = reply.headers.get("finish-reason")

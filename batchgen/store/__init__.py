@@ -1,0 +1,1 @@
+"""What is on disk: pictures and their sidecars, written so that each crash point has one meaning."""

@@ -1,0 +1,112 @@
+"""What an output folder holds, told by its sidecars in one pass: what is made, what is missing, what is taken."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from batchgen.store.names import AREAS, FILTERED, SIDECAR, folded, stem_name
+from batchgen.store.sidecar import read_sidecar
+from batchgen.store.tree import is_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from batchgen.model import Task
+    from batchgen.store.sidecar import MadeRecord
+
+_LONGEST_SIDECAR_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """One look at an output folder; a stem is the path below `images/` or `filtered/`, without extension."""
+
+    made: Mapping[str, str]
+    """Task id -> stem, where the picture is there and as long as its sidecar says."""
+    filtered: frozenset[str]
+    """The ids among `made` whose pictures lie in `filtered/`."""
+    missing: Mapping[str, str]
+    """Task id -> stem, where the picture is gone or of another length; to be forgotten before it is made again."""
+    taken: Mapping[str, str]
+    """Folded stem -> the path, relative to the output folder, of a file that has its place."""
+    blocked: Mapping[str, str]
+    """Folded path -> path of what stands where a stem may need a folder: files of no kind of ours, links."""
+
+    def in_the_way(self, task: Task) -> str | None:
+        """The path of what has the place of a task that is due, or None; what `forget` moves is not in the way."""
+        if task.stem in {self.made.get(task.id), self.missing.get(task.id)}:
+            return None
+        if path := self.taken.get(folded(task.stem)):
+            return path
+        above = (self.blocked.get(folded(str(folder))) for folder in PurePosixPath(task.stem).parents)
+        return next(filter(None, above), None)
+
+
+def scan(root: Path) -> Contents:
+    """Look at everything below `images/` and `filtered/` once; OSErrors pass through."""
+    look = _Look()
+    for folder, entries in folders(root):
+        look.at(folder, entries)
+    for task_id in look.made.keys() & look.missing.keys():
+        del look.missing[task_id]
+    return Contents(
+        made=look.made,
+        filtered=frozenset(look.filtered),
+        missing=look.missing,
+        taken=look.taken,
+        blocked=look.blocked,
+    )
+
+
+def folders(root: Path) -> Iterator[tuple[PurePosixPath, list[os.DirEntry[str]]]]:
+    """Every folder of pictures, relative to `root`, with what is in it; links are not followed."""
+    waiting = [PurePosixPath(area) for area in AREAS if is_folder(root / area)]
+    while waiting:
+        folder = waiting.pop()
+        with os.scandir(root / folder) as found:
+            entries = list(found)
+        waiting += [folder / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        yield folder, entries
+
+
+def record_of(path: Path) -> MadeRecord | None:
+    """What the sidecar in this file says, or None when it is none of ours."""
+    if path.stat().st_size > _LONGEST_SIDECAR_BYTES:
+        return None
+    return read_sidecar(path.read_bytes())
+
+
+@dataclass(slots=True)
+class _Look:
+    made: dict[str, str] = field(default_factory=dict)
+    filtered: set[str] = field(default_factory=set)
+    missing: dict[str, str] = field(default_factory=dict)
+    taken: dict[str, str] = field(default_factory=dict)
+    blocked: dict[str, str] = field(default_factory=dict)
+
+    def at(self, folder: PurePosixPath, entries: list[os.DirEntry[str]]) -> None:
+        area, *inner = folder.parts
+        below = "".join(f"{part}/" for part in inner)
+        files = {entry.name: entry for entry in entries if entry.is_file(follow_symlinks=False)}
+        for entry in entries:
+            self._place(f"{area}/{below}", below, entry)
+        for name, entry in files.items():
+            if name.endswith(SIDECAR) and (record := record_of(Path(entry.path))):
+                picture = files.get(record.picture_file)
+                whole = picture is not None and picture.stat(follow_symlinks=False).st_size == record.size_bytes
+                self._record(record.task_id, below + name.removesuffix(SIDECAR), area, whole=whole)
+
+    def _place(self, shown: str, below: str, entry: os.DirEntry[str]) -> None:
+        name = stem_name(entry.name)
+        if name is not None:
+            self.taken.setdefault(folded(below + name), shown + entry.name)
+        elif not entry.is_dir(follow_symlinks=False):
+            self.blocked.setdefault(folded(below + entry.name), shown + entry.name)
+
+    def _record(self, task_id: str, stem: str, area: str, *, whole: bool) -> None:
+        (self.made if whole else self.missing).setdefault(task_id, stem)
+        if whole and area == FILTERED and self.made[task_id] == stem:
+            self.filtered.add(task_id)

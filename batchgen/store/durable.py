@@ -1,0 +1,94 @@
+"""The only place that makes things last: every fsync and every rename of the store is one of these.
+
+Two rules: nothing is opened for writing under its final name, and no existing file is replaced (the copy of the job
+aside, see `replace`). All of it blocks, so an event loop calls it in a thread; OSErrors pass through.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+
+
+def write_new(path: Path, content: bytes | bytearray) -> None:
+    """A new file with this content, durable but for its folder; nothing is left of it when that fails."""
+    descriptor = os.open(path, NEW_FILE, 0o666)
+    try:
+        try:
+            _write_all(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
+
+
+def _write_all(descriptor: int, content: bytes | bytearray) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def fsync_file(path: Path) -> None:
+    """What was written to this file lasts."""
+    _fsync(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def fsync_folder(path: Path) -> None:
+    """The names in this folder last."""
+    _fsync(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _fsync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folders(path: Path) -> None:
+    """This folder and those above it that are missing, each durable in its parent."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        fsync_folder(folder.parent)
+    if not missing:
+        path.mkdir(exist_ok=True)  # raises where something else stands there
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Another name for a file; FileExistsError when the name is taken, by whatever it is.
+
+    A link and an unlink never replace. Where the file system knows no links, a look and a rename must do.
+    """
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+        source.rename(target)
+    else:
+        source.unlink()
+
+
+def replace(path: Path, content: bytes) -> None:
+    """The one kind of file that may change, replaced in one step: the copy of the job, as last run."""
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    write_new(part, content)
+    part.replace(path)
+    fsync_folder(path.parent)

@@ -1,0 +1,107 @@
+"""What a crash left, brought to an end at the next start, without a request.
+
+A sidecar's `.part` that is whole says which picture was paid for. Where that picture is there, under its final name
+or as `.part`, with this length and this sha256, the pair is finished; whatever else is a `.part` is removed. Regular
+files called `*.part` below `images/` and `filtered/` are ours; links, pipes and folders of that name are not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchgen.store import durable
+from batchgen.store.contents import folders, record_of
+from batchgen.store.names import PICTURE_PART, SIDECAR_PART, Spot
+from batchgen.store.pictures import settle, settle_sidecar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batchgen.store.sidecar import MadeRecord
+    from batchgen.store.tree import Tree
+
+_BLOCK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftovers:
+    """How many pictures were finished, and how many `.part` files led to none and were removed."""
+
+    finished: int
+    cleared: int
+
+
+def clear(tree: Tree) -> Leftovers:
+    """Bring every leftover of a dead run to its end; afterwards there is no `.part` of ours. OSErrors pass through."""
+    finished = cleared = 0
+    for folder, entries in folders(tree.root):
+        files = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+        parts = {name for name in files if name.endswith(PICTURE_PART)}
+        if not parts:
+            continue
+        path = tree.ready(folder)
+        for part in sorted(name for name in parts if name.endswith(SIDECAR_PART)):
+            finished += _finish(path, Spot(folder, part.removesuffix(SIDECAR_PART)))
+        cleared += _remove(path, parts)
+    return Leftovers(finished=finished, cleared=cleared)
+
+
+def _remove(folder: Path, parts: set[str]) -> int:
+    left = [folder / name for name in parts if (folder / name).exists()]
+    for path in left:
+        path.unlink()
+    durable.fsync_folder(folder)
+    return len(left)
+
+
+def _finish(folder: Path, place: Spot) -> bool:
+    """Finish one pair if its sidecar's `.part` allows it."""
+    record = record_of(folder / place.sidecar_part)
+    if record is None or not place.owns(record.picture_file):
+        return False
+    picture, part = folder / record.picture_file, folder / place.picture_part
+    try:
+        if _is(picture, record):
+            durable.fsync_file(picture)
+            durable.fsync_file(folder / place.sidecar_part)
+            _unlink_twin(part, picture)
+            _unlink_twin(folder / place.sidecar_part, folder / place.sidecar)
+            if (folder / place.sidecar_part).exists():
+                settle_sidecar(folder, place)
+            return True
+        if not part.exists():
+            _clear_damaged(picture)
+            return False
+        if _is(part, record):
+            durable.fsync_file(part)
+            durable.fsync_file(folder / place.sidecar_part)
+            settle(folder, place, record.picture_file)
+            return True
+    except FileExistsError:
+        pass  # a final name is another's: it stays as it is
+    return False
+
+
+def _is(path: Path, record: MadeRecord) -> bool:
+    if path.is_symlink() or not path.is_file() or path.stat().st_size != record.size_bytes:
+        return False
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest() == record.sha256
+
+
+def _unlink_twin(part: Path, final: Path) -> None:
+    """A crash between the two halves of a rename left both names of one file."""
+    if part.exists() and final.exists() and os.path.samestat(part.lstat(), final.lstat()):
+        part.unlink()
+
+
+def _clear_damaged(picture: Path) -> None:
+    """The final name without the sidecar's content: a disk lost it, and it never counted as made."""
+    if picture.is_file() and not picture.is_symlink():
+        picture.unlink()

@@ -1,0 +1,76 @@
+"""What the files of one picture are called.
+
+Beside each other lie `<stem>.png` (or .jpg, .webp) and `<stem>.json`; on their way there they are `<stem>.part`, whose
+format is not known before its bytes are, and `<stem>.json.part`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+IMAGES = "images"
+FILTERED = "filtered"
+AREAS = (IMAGES, FILTERED)
+
+PICTURE_PART = ".part"
+SIDECAR = ".json"
+SIDECAR_PART = ".json.part"
+PICTURES = (".png", ".jpg", ".webp")
+
+_SUFFIXES = (SIDECAR_PART, SIDECAR, PICTURE_PART, *PICTURES)
+_LONGEST_NAME_BYTES = 255 - len(SIDECAR_PART)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a picture and its sidecar lie: a folder, relative to the output folder, and a name without extension."""
+
+    folder: PurePosixPath
+    name: str
+
+    @property
+    def picture_part(self) -> str:
+        """The picture while it comes."""
+        return self.name + PICTURE_PART
+
+    @property
+    def sidecar(self) -> str:
+        """The file whose presence means `made`."""
+        return self.name + SIDECAR
+
+    @property
+    def sidecar_part(self) -> str:
+        """The sidecar until its picture has its final name."""
+        return self.name + SIDECAR_PART
+
+    def owns(self, picture_file: str) -> bool:
+        """Whether a picture of this name would be this spot's."""
+        return picture_file in {self.name + suffix for suffix in PICTURES}
+
+
+def spot(area: str, stem: str) -> Spot:
+    """The spot of a stem; a stem that is not plainly below its area is a bug."""
+    parts = stem.split("/")
+    if any(part in {"", ".", ".."} or "\0" in part for part in parts):
+        raise ValueError(f"unsafe stem {stem!r}")
+    if max(len(part.encode()) for part in parts) > _LONGEST_NAME_BYTES:
+        raise ValueError(f"stem {stem!r} has a part of more than {_LONGEST_NAME_BYTES} bytes")
+    return Spot(PurePosixPath(area, *parts[:-1]), parts[-1])
+
+
+def stem_name(file: str) -> str | None:
+    """The name that a file takes from the stems of its folder, or None when no file of ours is called like that.
+
+    Told in any case: where case does not count, `7.PNG` takes the place of `7.png`.
+    """
+    low = file.lower()
+    return next((file[: -len(suffix)] for suffix in _SUFFIXES if low.endswith(suffix) and low != suffix), None)
+
+
+def folded(path: str) -> str:
+    """The same for names that some file system holds for the same: NFC and case-folded."""
+    if path.isascii():
+        return path.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())

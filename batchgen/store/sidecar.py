@@ -1,0 +1,142 @@
+"""The JSON beside each picture: all that is needed to know, prove and repeat it; schema_version 1.
+
+It is written from the task and its own answer. Keys may be added, never changed, so a newer sidecar is read as far as
+it says what is asked here. Nothing secret comes near it: neither the key nor any header that we sent.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+    from batchgen.model import Attempt, Picture, Request, Success, Task
+
+T = TypeVar("T", str, int)
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a picture cost by the price list of a month, such as `2025-08`."""
+
+    credits: Decimal
+    usd: Decimal
+    prices: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeRecord:
+    """What resuming needs of a sidecar."""
+
+    task_id: str
+    picture_file: str
+    """A bare name: the picture lies beside its sidecar."""
+    sha256: str
+    size_bytes: int
+
+
+def sidecar(  # noqa: PLR0913 - one argument for each part of the document
+    task: Task,
+    *,
+    provider: str,
+    url: str,
+    version: str,
+    success: Success,
+    picture_file: str,
+    attempts: Sequence[Attempt],
+    cost: Cost | None,
+    made: str,
+) -> bytes:
+    """The whole document; `made` is UTC in ISO 8601, `picture_file` the picture's name beside the sidecar."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "batchgen": version,
+        "made": made,
+        "task": {
+            "id": task.id,
+            "job": task.job,
+            "prompt_id": task.prompt_id,
+            "index": task.index,
+            "repeat": task.repeat,
+            "variables": dict(task.variables),
+        },
+        "request": {"provider": provider, "url": url, **_request(task.request)},
+        "response": {
+            "status": success.status,
+            "content_type": success.content_type,
+            "seed": success.seed,
+            "finish_reason": success.finish_reason,
+            "request_id": success.request_id,
+        },
+        "picture": _picture(success.picture, picture_file),
+        "attempts": [_attempt(attempt) for attempt in attempts],
+        "cost": cost and {"credits": _number(cost.credits), "usd": _number(cost.usd), "prices": cost.prices},
+    }
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    # Half a surrogate pair (a header that is no UTF-8) becomes its JSON escape: a picture is not lost for it.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _request(request: Request) -> dict[str, Any]:
+    fields = dict(request.fields)
+    if request.image is None:
+        return {"fields": fields}
+    return {"fields": fields, "image": {"path": request.image.path, "sha256": request.image.sha256}}
+
+
+def _picture(picture: Picture, file: str) -> dict[str, Any]:
+    return {
+        "file": file,
+        "bytes": picture.size_bytes,
+        "sha256": picture.sha256,
+        "format": picture.format,
+        "width": picture.width,
+        "height": picture.height,
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "started": attempt.started,
+        "seconds": attempt.seconds,
+        "fault": attempt.fault,
+        "status": attempt.status,
+        "billing": attempt.billing,
+    }
+
+
+def _number(amount: Decimal) -> int | float:
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
+
+
+def read_sidecar(content: bytes) -> MadeRecord | None:
+    """What a sidecar says was made, or None when this is no whole sidecar of ours."""
+    try:
+        document = json.loads(content)
+        if _at(document, int, "schema_version") < SCHEMA_VERSION:
+            return None
+        file = _at(document, str, "picture", "file")
+        record = MadeRecord(
+            task_id=_at(document, str, "task", "id"),
+            picture_file=file,
+            sha256=_at(document, str, "picture", "sha256"),
+            size_bytes=_at(document, int, "picture", "bytes"),
+        )
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return None if file in {"", ".", ".."} or "/" in file or "\0" in file else record
+
+
+def _at(document: Any, kind: type[T], *path: str) -> T:
+    for key in path:
+        document = document[key]
+    if type(document) is not kind:
+        raise TypeError(path)
+    return document

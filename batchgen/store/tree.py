@@ -1,0 +1,89 @@
+"""The folders below one output folder: none is a symbolic link, and each is durable before a file in it counts."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from batchgen.errors import StorageError
+from batchgen.store import durable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path, PurePosixPath
+
+_REMEMBERED = 50_000
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space, then run again: what is made stays",
+    errno.EDQUOT: "free some of your quota, then run again: what is made stays",
+    errno.EROFS: "choose another folder with --output",
+    errno.EACCES: "choose a folder of yours with --output, or allow writing there",
+    errno.EPERM: "choose a folder of yours with --output, or allow writing there",
+    errno.ENOTDIR: "a file stands where a folder is needed: move it away, or choose another folder with --output",
+    errno.EEXIST: "something else stands there: move it away, or choose another folder with --output",
+}
+
+
+@contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """An OSError in here becomes one line that names the place, the cause and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        cause = error.strerror or type(error).__name__
+        remedy = _REMEDIES.get(error.errno or 0, "look at the disk, then run again: what is made stays")
+        raise StorageError(f"{error.filename or place}: {cause}; {remedy}") from error
+
+
+class Tree:
+    """The folders below `root`; safe to use from several threads."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._durable: set[Path] = set()
+        self._making = threading.Lock()
+
+    def ready(self, folder: PurePosixPath) -> Path:
+        """The folder, made if it is missing, and durable: a folder that is found may be a killed run's.
+
+        Raises:
+            StorageError: A symbolic link is on the way.
+            OSError: As the disk says.
+        """
+        path = self.root
+        for part in folder.parts:
+            path /= part
+            if not is_folder(path) or path not in self._durable:
+                self._make(path)
+        return path
+
+    def _make(self, path: Path) -> None:
+        with self._making:
+            if not is_folder(path):
+                path.mkdir()
+                self._durable.discard(path)
+            if path not in self._durable:
+                durable.fsync_folder(path.parent)
+                if len(self._durable) >= _REMEMBERED:
+                    self._durable.clear()
+                self._durable.add(path)
+
+
+def is_folder(path: Path) -> bool:
+    """False when it is missing; what is there must be a folder and no link to one."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISLNK(mode):
+        raise StorageError(
+            f"{path}: is a symbolic link, and pictures stay inside the output folder; put a real folder there"
+        )
+    if not stat.S_ISDIR(mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    return True

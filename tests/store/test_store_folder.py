@@ -1,0 +1,212 @@
+"""What an output folder says is in it, and how it refuses to be used."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+from store_samples import files, keep, samples, task
+
+from batchgen.errors import StorageError
+from batchgen.store.contents import Contents
+from batchgen.store.folder import OutputFolder
+
+CONTENT = next(samples()).content
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> OutputFolder:
+    return OutputFolder.open(tmp_path / "output" / "otters")
+
+
+def test_opening_makes_the_folder_and_leaves_nothing_in_it(tmp_path: Path) -> None:
+    for _ in range(2):
+        folder = OutputFolder.open(tmp_path / "output" / "otters")
+        assert folder.root.is_dir()
+        assert not list(folder.root.iterdir())
+
+
+def test_a_relative_path_holds_when_the_current_folder_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = OutputFolder.open(Path("otters"))
+    monkeypatch.chdir("/")
+    folder.save_job(b"name: otters\n")
+    assert (tmp_path / "otters" / "job.yaml").exists()
+
+
+def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "otters").touch()
+    with pytest.raises(StorageError, match=r"otters: is not a folder; choose another one with --output"):
+        OutputFolder.open(tmp_path / "otters")
+    with pytest.raises(StorageError, match=r"otters.*Not a directory; a file stands where a folder is needed"):
+        OutputFolder.open(tmp_path / "otters" / "below")
+
+
+@pytest.mark.parametrize("unwritable", ["/proc/self", "/proc/otters"])
+def test_a_folder_that_takes_no_file(unwritable: str) -> None:
+    with pytest.raises(StorageError, match=rf"^{unwritable}[^\n]*: [^\n]+; [^\n]+$"):
+        OutputFolder.open(Path(unwritable))
+
+
+@pytest.mark.parametrize("area", ["images", "filtered"])
+def test_a_linked_area_is_refused_at_once(tmp_path: Path, area: str) -> None:
+    (tmp_path / area).symlink_to(tmp_path.parent)
+    with pytest.raises(StorageError, match=rf"{area}: is a symbolic link"):
+        OutputFolder.open(tmp_path)
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "otters").symlink_to("real")
+    OutputFolder.open(tmp_path / "otters").save_job(b"name: otters\n")
+    assert (tmp_path / "real" / "job.yaml").exists()
+
+
+def test_an_empty_folder_has_nothing_made(folder: OutputFolder) -> None:
+    contents = folder.scan()
+    assert contents == Contents(made={}, filtered=frozenset(), missing={}, taken={}, blocked={})
+    assert contents.in_the_way(task()) is None
+
+
+async def test_made_is_told_by_the_sidecars(folder: OutputFolder) -> None:
+    await keep(folder, task("one", "fox/1-one"), CONTENT)
+    await keep(folder, task("two", "2-two"), CONTENT, filtered=True)
+    contents = folder.scan()
+    assert contents.made == {"one": "fox/1-one", "two": "2-two"}
+    assert contents.filtered == {"two"}
+    assert not contents.missing
+    assert contents.in_the_way(task("one", "fox/1-one")) is None
+
+
+async def test_a_picture_that_is_gone_or_of_another_length_is_missing(folder: OutputFolder) -> None:
+    for name in ("gone", "cut", "link", "kept"):
+        await keep(folder, task(name, f"fox/{name}"), CONTENT)
+    place = folder.root / "images" / "fox"
+    (place / "gone.png").unlink()
+    (place / "cut.png").write_bytes(CONTENT[:-1])
+    (place / "link.png").rename(place / "elsewhere.bin")
+    (place / "link.png").symlink_to("elsewhere.bin")
+    contents = folder.scan()
+    assert contents.made == {"kept": "fox/kept"}
+    assert contents.missing == {name: f"fox/{name}" for name in ("gone", "cut", "link")}
+
+
+@pytest.mark.parametrize("loss", ["gone", "cut"])
+async def test_a_missing_picture_can_be_made_again_once_forgotten(folder: OutputFolder, loss: str) -> None:
+    for again in range(3):
+        await keep(folder, task(), CONTENT)
+        picture = folder.root / "images/a-red-fox/7-abcdefghijkl.png"
+        picture.unlink() if loss == "gone" else picture.write_bytes(b"edited")
+        contents = folder.scan()
+        assert contents.missing == {task().id: task().stem}
+        assert contents.in_the_way(task()) is None
+        folder.forget(task().stem)
+        assert not any(path.startswith("images/") for path in files(folder.root))
+        assert len(files(folder.root)) == (0 if loss == "gone" else 2 * (again + 1))
+    await keep(folder, task(), CONTENT)
+    assert folder.scan().made == {task().id: task().stem}
+
+
+async def test_what_fits_and_what_is_foreign_is_not_forgotten(folder: OutputFolder) -> None:
+    await keep(folder, task(), CONTENT)
+    foreign = folder.root / "filtered/a-red-fox/7-abcdefghijkl.json"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_bytes(b'{"somebody": "else"}')
+    before = files(folder.root)
+    folder.forget(task().stem)
+    assert files(folder.root) == before
+
+
+async def test_foreign_and_damaged_json_makes_nothing_and_keeps_its_place(folder: OutputFolder) -> None:
+    await keep(folder, task("one", "fox/1"), CONTENT)
+    place = folder.root / "images" / "fox"
+    (place / "2.json").write_bytes(b'{"somebody": "else"}')
+    (place / "1.json").write_bytes((place / "1.json").read_bytes()[:-30])
+    contents = folder.scan()
+    assert not contents.made
+    assert contents.in_the_way(task("two", "fox/2")) == "images/fox/2.json"
+    assert contents.in_the_way(task("one", "fox/1")) in {"images/fox/1.json", "images/fox/1.png"}
+
+
+@pytest.mark.parametrize(
+    ("there", "stem"),
+    [
+        ("images/fox/7.png", "fox/7"),
+        ("filtered/fox/7.png", "fox/7"),
+        ("images/Fox/7.PNG", "fox/7"),
+        ("images/fox/7.json", "fox/7"),
+        ("images/" + unicodedata.normalize("NFD", "füchse/7.webp"), "FÜCHSE/7"),
+        ("images/fox", "fox/7"),
+        ("images/fox/a", "fox/a/b/7"),
+    ],
+)
+def test_what_has_a_tasks_place_is_found_before_anything_is_sent(folder: OutputFolder, there: str, stem: str) -> None:
+    path = folder.root / there
+    path.parent.mkdir(parents=True)
+    path.touch()
+    contents = folder.scan()
+    assert contents.in_the_way(task(stem=stem)) == there
+    assert contents.in_the_way(task(stem="otter/7")) is None
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+def test_no_kind_of_file_at_a_final_name_hangs_or_is_overlooked(folder: OutputFolder, kind: str) -> None:
+    path = folder.root / "images" / "7.json"
+    path.parent.mkdir()
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "link":
+            path.symlink_to("nowhere")
+        case _:
+            os.mkfifo(path)
+    contents = folder.scan()
+    assert not contents.made
+    assert contents.in_the_way(task(stem="7")) == "images/7.json"
+
+
+def test_a_linked_folder_is_in_the_way_and_not_entered(folder: OutputFolder, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "7.png").touch()
+    (folder.root / "images").mkdir()
+    (folder.root / "images" / "fox").symlink_to(tmp_path / "outside")
+    contents = folder.scan()
+    assert not contents.taken
+    assert contents.in_the_way(task(stem="fox/7")) == "images/fox"
+
+
+async def test_a_pair_that_was_copied_counts_once(folder: OutputFolder) -> None:
+    await keep(folder, task(), CONTENT)
+    copied = folder.root / "images" / "best of"
+    copied.mkdir()
+    for path in list((folder.root / "images" / "a-red-fox").iterdir()):
+        (copied / path.name).write_bytes(path.read_bytes())
+    (folder.root / "images/a-red-fox/7-abcdefghijkl.png").unlink()
+    contents = folder.scan()
+    assert contents.made == {task().id: "best of/7-abcdefghijkl"}
+    assert not contents.missing
+
+
+def test_the_job_is_kept_as_last_run(folder: OutputFolder) -> None:
+    folder.save_job(b"name: one\n")
+    folder.save_job(b"name: two\n")
+    assert (folder.root / "job.yaml").read_bytes() == b"name: two\n"
+    assert [path.name for path in folder.root.iterdir()] == ["job.yaml"]
+
+
+def test_the_events_of_a_run_have_a_place(folder: OutputFolder) -> None:
+    path = folder.events_file("20261122-023011")
+    assert path == folder.root / "runs" / "20261122-023011.ndjson"
+    assert path.parent.is_dir()
+    with pytest.raises(ValueError, match="unsafe"):
+        folder.events_file("../x")
+
+
+def test_a_folder_that_vanished_is_said_in_one_line(folder: OutputFolder) -> None:
+    folder.root.rmdir()
+    with pytest.raises(StorageError, match=r"^/[^\n]*: No such file or directory; [^\n]+$"):
+        folder.save_job(b"name: otters\n")
+    with pytest.raises(StorageError, match="No such file or directory"):
+        folder.events_file("run")
