@@ -98,6 +98,7 @@ class Stopping:
     """No more is sent; what is in flight is waited for."""
 
     why: str
+    what_now: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,6 +190,6 @@ async def _watch_signals(everything: anyio.CancelScope, drain: anyio.Event, tall
                 everything.cancel()
                 return
             ending = Ending.INTERRUPTED if number == signal.SIGINT else Ending.TERMINATED
-            tally.stop(ending, f"{ending}; waiting up to {GRACE_S:.0f} s for what was sent, again to end now")
+            tally.stop(ending, str(ending), f"waiting up to {GRACE_S:.0f} s for what was sent; again ends it now")
             drain.set()
             everything.deadline = anyio.current_time() + GRACE_S

@@ -83,11 +83,11 @@ class Tally:
         why = f"{failure.words} ({failure.fault})"
         self.stop(Ending.STORAGE if failure.fault is Fault.DISK else Ending.PROVIDER, why)
 
-    def stop(self, ending: Ending, why: str) -> None:
+    def stop(self, ending: Ending, why: str, what_now: str = "sending nothing more") -> None:
         """The run ends before its tasks do; the first reason counts."""
         if self._stopped is None:
             self._stopped = (ending, why)
-            self._emit(Stopping(why=why))
+            self._emit(Stopping(why=why, what_now=what_now))
 
     def waiting(self, seconds: float, why: str) -> None:
         """Nothing may be sent for a while."""

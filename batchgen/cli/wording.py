@@ -26,7 +26,7 @@ def told(event: Event) -> str:
         case Waiting():
             return f"waiting {duration(event.seconds)}: {event.why}"
         case Stopping():
-            return f"stopping: {event.why}"
+            return f"stopping: {event.why}; {event.what_now}"
         case RunStarted():
             return started_line(event)
         case RunEnded():

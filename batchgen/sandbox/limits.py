@@ -15,8 +15,8 @@ _SPELLING = re.compile(r"(?P<requests>\d+)/(?P<window_s>\d+(\.\d+)?)s")
 class Limiter(Protocol):
     """Decides about one request at a time; `now` is a monotonic clock in seconds and never runs backwards."""
 
-    def refusal_s(self, now: float) -> float:
-        """Admit (0.0), or refuse and say for how many more seconds everything is refused."""
+    def refusal_s(self, now: float) -> float | None:
+        """Admit (None), or refuse and say for how many more seconds everything is refused."""
         ...
 
 
@@ -47,7 +47,7 @@ class WindowLimiter:
         self._admitted: deque[float] = deque()
         self._penalty_ends = float("-inf")
 
-    def refusal_s(self, now: float) -> float:
+    def refusal_s(self, now: float) -> float | None:
         """See Limiter."""
         if now < self._penalty_ends:
             return self._penalty_ends - now
@@ -55,7 +55,7 @@ class WindowLimiter:
             self._admitted.popleft()
         if len(self._admitted) < self._window.requests:
             self._admitted.append(now)
-            return 0.0
+            return None
         self._penalty_ends = now + self._penalty_s
         return self._penalty_s
 
@@ -63,9 +63,9 @@ class WindowLimiter:
 class NoLimit:
     """Admits everything."""
 
-    def refusal_s(self, now: float) -> float:  # noqa: ARG002 - the protocol's signature
+    def refusal_s(self, now: float) -> float | None:  # noqa: ARG002 - the protocol's signature
         """See Limiter."""
-        return 0.0
+        return None
 
 
 def limiter(window: Window | None, penalty_s: float) -> Limiter:

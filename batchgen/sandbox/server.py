@@ -113,7 +113,7 @@ class _Sandbox:
         # The limit is an account's. A wrong key belongs to no account, so a 401 fills nobody's window; a request
         # that turns out to be wrong in itself (400, 413) does count.
         wait_s = self._limiter.refusal_s(entry.monotonic)
-        if wait_s > 0:
+        if wait_s is not None:
             raise throttled(wait_s if self._settings.retry_after else None)
 
     async def _judge(self, request: web.Request) -> Verdict:

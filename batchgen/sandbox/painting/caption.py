@@ -1,11 +1,13 @@
 """The caption: two lines in a translucent band along the lower edge."""
 
+import unicodedata
 from functools import cache
 
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
 # Below this height a caption could not be read, so there is none.
 _LEAST_HEIGHT_PX = 240
+_LONGEST_TITLE = 400
 _LIGHT, _DIM = (255, 255, 255), (208, 210, 218)
 
 
@@ -33,12 +35,21 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 def _one_line(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: float) -> str:
     # No line holds more than a few hundred characters, and prompts have up to ten thousand.
-    line = " ".join(text[:400].split())
-    if line == text and font.getlength(line) <= room:
+    line = _plain(" ".join(text[:_LONGEST_TITLE].split()))
+    if len(text) <= _LONGEST_TITLE and font.getlength(line) <= room:
         return line
-    while line and font.getlength(line + "…") > room:
+    while line and font.getlength(line + "...") > room:
         line = line[: min(len(line) - 1, int(len(line) * 0.97))]
-    return line.rstrip() + ("…" if line else "")
+    return line.rstrip() + ("..." if line else "")
+
+
+def _plain(text: str) -> str:
+    """In the letters that Pillow's own font has: accents are left off, other scripts become question marks."""
+    bare = unicodedata.normalize("NFKD", text.translate(_PUNCTUATION))
+    return "".join(letter for letter in bare if not unicodedata.combining(letter)).encode("ascii", "replace").decode()
+
+
+_PUNCTUATION = str.maketrans({"–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "„": '"'})  # noqa: RUF001
 
 
 def _fitting(text: str, size: int, room: float) -> int:

@@ -38,7 +38,7 @@ def cut_paper(sheet: Sheet) -> Image.Image:
     image = plain(sheet.size, colours.tone(0.26))
     for level in range(levels):
         share = level / (levels - 1)
-        mask = _above(field, 55 + 120 * share, sheet.px(0.25))
+        mask = _above(field, 55 + 120 * share, sheet.px(0.5))
         shadow(image, mask, (0, sheet.px(0.012)), sheet.px(0.014), 0.7)
         colour = colours.accent(0.68, chroma=1.2) if level == accented else colours.tone(0.36 + 0.58 * share)
         image.paste(colour, mask=mask)
