@@ -45,10 +45,12 @@ class Problem:
     path: str
     cause: str
     accepted: str = ""
+    file: str = ""
+    """A data file that the job names; empty for the job itself."""
 
     def headline(self, file: str) -> str:
         """One line: `file:line:column: path: what is wrong; what would be accepted`."""
-        where = f"{file}:{self.line}:{self.column}: "
+        where = f"{self.file or file}:{self.line}:{self.column}: " if self.line else f"{file}: --set "
         return (
             where
             + (f"{self.path}: " if self.path else "")
@@ -62,7 +64,7 @@ class ManifestError(UsageError):
 
     def __init__(self, file: str, source: str, problems: Iterable[Problem]) -> None:
         self.file = file
-        self.problems = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
+        self.problems = tuple(sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column)))
         self._lines = source.splitlines()
         super().__init__("\n".join(problem.headline(file) for problem in self.problems))
 
@@ -72,7 +74,7 @@ class ManifestError(UsageError):
 
     def _excerpt(self, problem: Problem) -> str:
         headline = problem.headline(self.file)
-        if not 0 < problem.line <= len(self._lines):
+        if problem.file or not 0 < problem.line <= len(self._lines):
             return headline
         return headline + excerpt(self._lines[problem.line - 1], problem.column)
 

@@ -1,10 +1,12 @@
-"""What a job writes for a field -> the values that the field takes: lists, inclusive ranges, derived seeds."""
+"""What a job writes for a field -> the values that it takes: one value, lists, inclusive ranges, derived seeds."""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -12,15 +14,14 @@ from pydantic import ValidationError
 from batchgen.errors import nearest
 from batchgen.manifest.schema import GENERATED, Linspace, RandomSeeds, Range
 from batchgen.manifest.seeds import DerivedSeed, DerivedSeeds
-from batchgen.manifest.sequences import Chain, Steps
-from batchgen.providers.capabilities import Choice, Number, Whole
+from batchgen.manifest.sequences import Chain, Even, Steps
+from batchgen.providers.capabilities import Choice, Number, Parameter, Text, Whole, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchgen.errors import Problem
-    from batchgen.manifest.document import Document, Path
-    from batchgen.providers.capabilities import Parameter
+    from batchgen.manifest.document import Path, Where
+    from batchgen.manifest.problems import Problems
 
 Value = str | DerivedSeed | None
 """A field's text, a seed that waits for its task, or None: the field is not sent."""
@@ -33,81 +34,136 @@ _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?::({_NUMBER}))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
-    """One field of a prompt's tasks and its values in order; a pinned field has one."""
+class Column:
+    """One field or variable and the values that it takes, in order; a pinned one has one value."""
 
     name: str
     values: Sequence[Value]
     origin: str
-    """`built-in`, `defaults`, `sweep`, `prompt` or `prompt's sweep`."""
-    path: Path
-    """Where the job says so."""
+    """What of the job says so: `built-in`, `defaults`, `sweep`, `preset film`, `prompt`, …"""
+    places: tuple[tuple[int, Where], ...]
+    """Where: the first position that each place of the job accounts for, and that place."""
     listed: int
     """How many values the job lists, equal ones counted each time."""
 
+    def place(self, position: int = 0) -> Where:
+        """The place of the value at `position`."""
+        which = bisect_right(self.places, position, key=lambda each: each[0]) - 1
+        return self.places[which][1]
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """Columns that advance together: one for an axis of a sweep, several for a zip group."""
+
+    columns: tuple[Column, ...]
+    kind: str
+    """`vars`, `zip` or `sweep`."""
+
+    def __len__(self) -> int:
+        return len(self.columns[0].values)
+
     @property
-    def pinned(self) -> bool:
-        """Has it one value only?"""
-        return len(self.values) == 1
+    def listed(self) -> int:
+        """How many points the job lists, equal ones counted each time."""
+        return self.columns[0].listed
 
 
-class AxisReader:
-    """Reads the values of axes and collects what is wrong with them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """A variable of a job's templates: any text; numbers as they are written."""
 
-    def __init__(self, document: Document, problems: list[Problem], seed_key: str | None) -> None:
-        self._document = document
+    name: str
+    default: str = ""
+
+    def text(self, value: object) -> str:
+        """`value` as it stands in a prompt; ValueError says what would be accepted."""
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, int | Decimal):
+            return plain(Decimal(value))
+        if isinstance(value, str):
+            return value
+        raise ValueError("accepted: text or a number")
+
+
+Reads = Parameter | Variable
+"""Whatever reads a value of a job."""
+
+
+def pinned(name: str, value: Value, origin: str, path: Where) -> Column:
+    """A column of one value."""
+    return Column(name=name, values=(value,), origin=origin, places=((0, path),), listed=1)
+
+
+class ColumnReader:
+    """Reads the values of columns and notes what is wrong with them."""
+
+    def __init__(self, problems: Problems) -> None:
         self._problems = problems
-        self._seed_key = seed_key
 
-    def read(self, parameter: Parameter, spec: Any, origin: str, path: Path) -> Axis:
-        """The axis that `spec` describes; what can't be read is left out of it and put on the list of problems."""
+    def read(self, parameter: Reads, spec: Any, origin: str, path: Path, *, alike: bool = False) -> Column:
+        """The column that `spec` describes; what can't be read is noted and left out.
+
+        Equal values are kept once, or, where `alike` says that this column advances with others, as often as they
+        stand.
+        """
         items = spec if isinstance(spec, list) else [spec]
-        paths = [(*path, number) for number in range(len(items))] if isinstance(spec, list) else [path]
+        paths: list[Path] = [(*path, number) for number in range(len(items))] if isinstance(spec, list) else [path]
         if not items:
-            self._wrong(path, "an axis without values", "give it one, or remove it")
+            self._problems.add(path, "an axis without values", "give it one, or remove it")
         pieces = [self._piece(parameter, item, where) for item, where in zip(items, paths, strict=True)]
-        values = _joined(pieces)
         listed = sum(len(piece) for piece in pieces)
-        return Axis(name=parameter.name, values=values, origin=origin, path=path, listed=listed)
+        join = _chained if len(pieces) == 1 or listed > MOST_COMPARED else partial(_listed, alike=alike)
+        values, places = join(pieces, paths)
+        return Column(name=parameter.name, values=values, origin=origin, places=tuple(places), listed=listed)
 
-    def _wrong(self, path: Path, cause: str, accepted: str = "") -> None:
-        self._problems.append(self._document.problem(path, cause, accepted))
+    def pin(self, parameter: Reads, value: Any, origin: str, path: Path) -> Column | None:
+        """The column of one value; None, and a note, where it is none or several."""
+        if isinstance(value, list | dict):
+            self._problems.add(path, f"{path[-1]} is pinned here, to one value", "put several under sweep")
+            return None
+        values = self._piece(parameter, value, path, ranges=False)
+        return pinned(parameter.name, values[0], origin, path) if values else None
 
-    def _piece(self, parameter: Parameter, item: Any, path: Path) -> Sequence[Value]:
+    def _piece(self, parameter: Reads, item: Any, path: Path, *, ranges: bool = True) -> Sequence[Value]:
         try:
             if isinstance(item, dict):
                 return self._generated(parameter, item)
-            if isinstance(item, str) and isinstance(parameter, Whole | Number) and (match := _RANGE.fullmatch(item)):
+            if ranges and isinstance(item, str) and _is_ranged(parameter) and (match := _RANGE.fullmatch(item)):
                 first, last, step = match.groups()
                 return _steps(parameter, Decimal(first), Decimal(last), Decimal(step or 1))
             if item is None and parameter.name != "model":
-                return [None]
-            return [parameter.text(item)]
+                return (None,)
+            return (parameter.text(item),)
         except _NotAccepted as error:
-            self._wrong(path, error.cause, error.accepted)
+            self._problems.add(path, error.cause, error.accepted)
         except ValueError as error:
-            self._wrong(path, f"{_shown(item)} is not a value of {parameter.name}", _accepted(parameter, item, error))
-        return []
+            cause = f"{shown(item)} is not a value of {parameter.name}"
+            self._problems.add(path, cause, _accepted(parameter, item, error))
+        return ()
 
-    def _generated(self, parameter: Parameter, item: Mapping[str, Any]) -> Sequence[Value]:
+    def _generated(self, parameter: Reads, item: Mapping[str, Any]) -> Sequence[Value]:
         try:
             form = GENERATED.validate_python(item)
         except ValidationError:
-            raise _NotAccepted(f"{_shown(item)} names no values", _generated_forms(parameter)) from None
+            raise _NotAccepted(f"{shown(item)} names no values", _generated_forms(parameter)) from None
         match form:
             case RandomSeeds(random=count) if parameter.name == "seed":
-                return DerivedSeeds(count, self._seed_key)
-            case Range(range=bounds) if isinstance(parameter, Whole | Number):
+                return DerivedSeeds(count)
+            case Range(range=bounds) if _is_ranged(parameter):
                 return _steps(parameter, Decimal(bounds.first), Decimal(bounds.last), Decimal(bounds.step))
-            case Linspace(linspace=bounds) if isinstance(parameter, Whole | Number):
-                first = Decimal(bounds.first)
-                step = (Decimal(bounds.last) - first) / (bounds.count - 1)
-                return _ranged(parameter, first, step, bounds.count)
-        raise _NotAccepted(f"{_shown(item)} names no values of {parameter.name}", _generated_forms(parameter))
+            case Linspace(linspace=bounds) if _is_ranged(parameter):
+                return _even(parameter, Decimal(bounds.first), Decimal(bounds.last), bounds.count)
+        raise _NotAccepted(f"{shown(item)} names no values of {parameter.name}", _generated_forms(parameter))
 
 
-def _generated_forms(parameter: Parameter) -> str:
-    if not isinstance(parameter, Whole | Number):
+def _is_ranged(parameter: Reads) -> bool:
+    return isinstance(parameter, Whole | Number | Variable)
+
+
+def _generated_forms(parameter: Reads) -> str:
+    if not _is_ranged(parameter):
         return "accepted: a value, or a list of values"
     forms = "{range: {from, to, step}}, {linspace: {from, to, count}}"
     return f"accepted: {{random: count}}, {forms}" if parameter.name == "seed" else f"accepted: {forms}"
@@ -120,37 +176,55 @@ class _NotAccepted(Exception):  # noqa: N818 - it never leaves this file
         self.accepted = accepted
 
 
-def _steps(parameter: Parameter, first: Decimal, last: Decimal, step: Decimal) -> Sequence[Value]:
+def _steps(parameter: Reads, first: Decimal, last: Decimal, step: Decimal) -> Sequence[Value]:
     if step == 0 or (last - first) / step < 0:
-        raise _NotAccepted(
-            f"the range {first}..{last} by {step} holds nothing", "accepted: first..last or first..last:step, upwards"
-        )
+        cause = f"the range {first}..{last} by {step} holds nothing"
+        raise _NotAccepted(cause, "accepted: first..last or first..last:step, upwards")
     count = int(((last - first) / step).to_integral_value(ROUND_FLOOR)) + 1
-    return _ranged(parameter, first, step, count)
-
-
-def _ranged(parameter: Parameter, first: Decimal, step: Decimal, count: int) -> Sequence[Value]:
-    for number in (first, step, first + step * (count - 1)):
-        if isinstance(parameter, Whole) and number != int(number):
-            raise _NotAccepted(f"{number} is not a whole number", f"{parameter.name} takes whole numbers")
-    for number in (first, first + step * (count - 1)):
-        whole = int(number) if isinstance(parameter, Whole) else number
-        try:
-            parameter.text(whole)
-        except ValueError as error:
-            raise _NotAccepted(f"{number} is not a value of {parameter.name}", str(error)) from None
+    _check_ends(parameter, first, first + step * (count - 1), step)
     return Steps(count, first, step)
 
 
-def _joined(pieces: list[Sequence[Value]]) -> Sequence[Value]:
+def _even(parameter: Reads, first: Decimal, last: Decimal, count: int) -> Sequence[Value]:
+    _check_ends(parameter, first, last, (last - first) / (count - 1))
+    return Even(count, first, last)
+
+
+def _check_ends(parameter: Reads, first: Decimal, last: Decimal, step: Decimal) -> None:
+    if isinstance(parameter, Whole):
+        for number in (first, step):
+            if number != int(number):
+                raise _NotAccepted(f"{number} is not a whole number", f"{parameter.name} takes whole numbers")
+    for number in (first, last):
+        try:
+            parameter.text(int(number) if isinstance(parameter, Whole) else number)
+        except ValueError as error:
+            raise _NotAccepted(f"{number} is not a value of {parameter.name}", str(error)) from None
+
+
+def _chained(pieces: list[Sequence[Value]], paths: list[Path]) -> tuple[Sequence[Value], list[tuple[int, Where]]]:
+    chain = Chain.of(pieces)
     if len(pieces) == 1:
-        return pieces[0]
-    if sum(len(piece) for piece in pieces) > MOST_COMPARED:
-        return Chain.of(pieces)
-    return list(dict.fromkeys(value for piece in pieces for value in piece))
+        return pieces[0], [(0, paths[0])]
+    return chain, list(zip((0, *chain.ends), paths, strict=False))
 
 
-def _shown(item: Any) -> str:
+def _listed(
+    pieces: list[Sequence[Value]], paths: list[Path], *, alike: bool
+) -> tuple[Sequence[Value], list[tuple[int, Where]]]:
+    values: list[Value] = []
+    places: list[tuple[int, Where]] = []
+    seen: set[Value] = set()
+    for piece, path in zip(pieces, paths, strict=True):
+        places.append((len(values), path))
+        for value in piece:
+            if alike or value not in seen:
+                seen.add(value)
+                values.append(value)
+    return values, places
+
+
+def shown(item: Any) -> str:
     """A value as the job wrote it, shortened."""
     text = repr(item) if isinstance(item, str) else str(item)
     if isinstance(item, bool):
@@ -158,6 +232,7 @@ def _shown(item: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def _accepted(parameter: Parameter, item: Any, error: ValueError) -> str:
+def _accepted(parameter: Reads, item: Any, error: ValueError) -> str:
     hint = nearest(item, parameter.options) if isinstance(parameter, Choice) and isinstance(item, str) else ""
+    hint = "quote it;" if isinstance(parameter, Text) and not isinstance(item, str) else hint
     return f"{hint} {error}".strip()

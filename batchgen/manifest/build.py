@@ -1,43 +1,47 @@
-"""Job text -> Manifest: shape, values, precedence, capabilities; all that is wrong is said at once."""
+"""Job text -> Manifest: shape, sources, combinations; all that is wrong is said at once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from batchgen.errors import nearest
-from batchgen.manifest.axes import Axis, AxisReader
+from batchgen.manifest.axes import Column, ColumnReader, Variable, pinned
+from batchgen.manifest.checks import CombinationCheck
 from batchgen.manifest.document import read
-from batchgen.manifest.identity import canonical, short_digest
-from batchgen.manifest.manifest import Manifest, Prompt, ProviderSettings
-from batchgen.manifest.paths import DEFAULT, DEFAULT_SPLIT, SPLIT_ABOVE, PathTemplate, safe_name, slug
-from batchgen.manifest.schema import JobShape, PromptShape
-from batchgen.manifest.wording import shape_problems, unknown_key
-from batchgen.providers import PROVIDERS
+from batchgen.manifest.entries import Common, EntryReader
+from batchgen.manifest.manifest import Manifest
+from batchgen.manifest.overrides import override
+from batchgen.manifest.paths import PathTemplate, safe_name
+from batchgen.manifest.problems import Problems
+from batchgen.manifest.schema import JobShape, PromptShape, TaskShape
+from batchgen.manifest.seeds import DerivedSeed
+from batchgen.manifest.settings import provider_settings
+from batchgen.manifest.sources import Source, SourceReader
+from batchgen.manifest.table import TableError, read_table
+from batchgen.manifest.template import names
+from batchgen.manifest.wording import shape_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from batchgen.errors import Problem
-    from batchgen.manifest.document import Document, Path
+    from batchgen.manifest.document import Document
+    from batchgen.manifest.prompts import Prompt
+    from batchgen.manifest.settings import ProviderSettings
+    from batchgen.manifest.table import Lines
     from batchgen.model import InputImage
-    from batchgen.providers.conversation import Provider
 
-# Kinder spellings of the axes that are swept most, each for the API's own name.
-PLURALS = {
-    "seeds": "seed",
-    "styles": "style_preset",
-    "ratios": "aspect_ratio",
-    "models": "model",
-    "strengths": "strength",
-    "formats": "output_format",
-}
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+ENTRIES = ("prompts", "tasks")
+OTHERS_NEED = ("provider", "presets", "vars")
+"""Where one of these can't be read, what refers to it would seem wrong too."""
+
+
+def no_files(path: str) -> Iterator[str]:
+    """For a job that names no data file."""
+    raise ValueError(f"{path} can't be read here; no files are given")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,231 +53,186 @@ class Surroundings:
     """Reads the input image at a path of the job; ValueError says why it can't be used."""
     stamps: Mapping[str, str]
     """The `date` and `run` of a path."""
+    lines: Lines = no_files
+    """Reads the data file at a path of the job, line by line."""
     provider: str | None = None
     """A kind of provider in place of the job's."""
+    overrides: Sequence[str] = ()
+    """`key=value` in place of the job's own values."""
 
 
 def build(data: bytes, file: str, surroundings: Surroundings) -> Manifest:
     """The manifest of a job's bytes; ManifestError says everything that is wrong with them."""
     document = read(data, file, surroundings.environment)
+    override(document, surroundings.overrides)
+    problems = Problems(document)
+    job = _shape(document, problems)
+    return _Builder(document, job, surroundings, problems).manifest(data)
+
+
+def _shape(document: Document, problems: Problems) -> JobShape:
+    """The job's shape; what is wrong with it is noted and left out, so that the rest can be looked at too."""
+    values = document.values
+    if isinstance(values, dict):
+        values = {key: value for key, value in values.items() if value is not None}
     try:
-        shape = JobShape.model_validate(_without_empty_keys(document.values))
+        return JobShape.model_validate(values)
     except ValidationError as error:
-        raise document.error(shape_problems(error, document)) from None
-    return _Builder(document, shape, surroundings).manifest(data)
-
-
-def _without_empty_keys(values: Any) -> Any:
-    return {key: value for key, value in values.items() if value is not None} if isinstance(values, dict) else values
+        for problem in shape_problems(error, document):
+            problems.note(problem)
+        places = [each["loc"] for each in error.errors()]
+    if not all(places) or any(place[0] in OTHERS_NEED for place in places):
+        problems.check()
+    for place in places:
+        if place[0] in ENTRIES and len(place) > 1:
+            values[place[0]] = [
+                {"prompt": "left out"} if number == place[1] else entry for number, entry in enumerate(values[place[0]])
+            ]
+        else:
+            values.pop(place[0], None)
+    return JobShape.model_validate(values)
 
 
 class _Builder:
     """Reads one job, collecting problems as it goes."""
 
-    def __init__(self, document: Document, job: JobShape, surroundings: Surroundings) -> None:
+    def __init__(self, document: Document, job: JobShape, surroundings: Surroundings, problems: Problems) -> None:
         self._document = document
         self._job = job
         self._surroundings = surroundings
-        self._problems: list[Problem] = []
+        self._problems = problems
         self._images: dict[str, InputImage] = {}
-        self._provider = self._chosen_provider()
-        self._parameters = {
-            name: each for name, each in self._provider.capabilities.parameters.items() if name != "prompt"
-        }
 
     def manifest(self, data: bytes) -> Manifest:
-        settings = self._settings()
-        prompts = tuple(self._prompt(number, shape) for number, shape in enumerate(self._job.prompts))
-        self._check_ids(prompts)
-        if self._problems:
-            raise self._document.error(list(dict.fromkeys(self._problems)))
+        settings = provider_settings(self._job.provider, self._surroundings.provider, self._problems)
+        prompts = self._prompts(settings)
+        self._check_ids()
+        if not any(prompt.count for prompt in prompts) and not self._problems.found:
+            self._problems.add((), "the job makes nothing", "add prompts: with a list of texts, or exclude less")
+        self._problems.check()
         return Manifest(
             file=self._document.file,
-            name=self._name(),
+            name=safe_name(self._job.name or PurePosixPath(self._document.file).stem),
             seed_root=self._job.seed_root,
+            seed_mode=self._job.seed_mode,
             settings=settings,
-            prompts=prompts,
+            limits=self._job.limits,
+            retry=self._job.retry,
+            prompts=tuple(prompt for prompt in prompts if prompt.count),
             images=self._images,
             stamps=self._surroundings.stamps,
             source=data,
             warnings=tuple(self._document.warnings),
         )
 
-    def _wrong(self, path: Path, cause: str, accepted: str = "", *, key: bool = False) -> None:
-        self._problems.append(self._document.problem(path, cause, accepted, key=key))
+    def _prompts(self, settings: ProviderSettings) -> list[Prompt]:
+        common = self._common(settings)
+        reader = EntryReader(common, self._problems)
+        found = [reader.prompt(("prompts", number), shape) for number, shape in enumerate(self._job.prompts)]
+        found += [reader.task(("tasks", number), shape) for number, shape in enumerate(self._job.tasks)]
+        for entry in common.sweep.excludes:
+            if entry.path not in common.matched:
+                self._problems.warn(entry.path, "this exclude matches no combination", "remove or mend it")
+        return [prompt for prompt in found if prompt is not None]
 
-    def _name(self) -> str:
-        return safe_name(self._job.name or PurePosixPath(self._document.file).stem)
-
-    # The provider
-
-    def _chosen_provider(self) -> Provider:
-        kind = self._surroundings.provider or self._job.provider.kind
-        if kind not in PROVIDERS:
-            accepted = f"{nearest(kind, PROVIDERS)} accepted: {', '.join(PROVIDERS)}".strip()
-            path = ("provider", "kind") if ("provider", "kind") in self._document.places else ("provider",)
-            self._wrong(path, f"unknown provider {kind!r}", accepted)
-        return PROVIDERS.get(kind, PROVIDERS["gateway"])
-
-    def _settings(self) -> ProviderSettings:
-        spec, provider = self._job.provider, self._provider
-        own = self._surroundings.provider in {None, spec.kind}  # another kind has another address and another key
-        if own and spec.url is not None:
-            self._check_url(spec.url)
-        return ProviderSettings(
-            provider=provider,
-            url=(own and spec.url) or provider.url,
-            api_key_env=(own and spec.api_key_env) or provider.api_key_env,
-            windows=provider.windows if spec.rate_limit is None else spec.rate_limit,
-            concurrency=spec.concurrency,
-            timeout_s=spec.timeout,
+    def _common(self, settings: ProviderSettings) -> Common:
+        job, capabilities = self._job, settings.provider.capabilities
+        columns = ColumnReader(self._problems)
+        reader = SourceReader(self._problems, capabilities.parameters, self._variable_names(), columns)
+        built_in = Source()
+        built_in.pin(pinned("model", capabilities.parameters["model"].default, "built-in", ()))
+        built_in.pin(pinned("seed", DerivedSeed(0), "built-in", ()))
+        return Common(
+            parameters=capabilities.parameters,
+            reader=reader,
+            built_in=built_in,
+            defaults=reader.pins("defaults", ("defaults",), job.defaults),
+            vars=self._vars(columns),
+            sweep=reader.sweep("sweep", ("sweep",), job.sweep),
+            presets={
+                name: reader.pins(f"preset {name}", ("presets", name), fields) for name, fields in job.presets.items()
+            },
+            repeat=job.repeat,
+            path=self._path(),
+            check=CombinationCheck(capabilities, self._problems, skip_invalid=job.skip_invalid),
+            lines=self._surroundings.lines,
+            read_images=self._read_images,
+            matched=set(),
         )
 
-    def _check_url(self, url: str) -> None:
-        try:
-            parts = urlsplit(url)
-            host, _ = parts.hostname, parts.port
-        except ValueError:
-            parts, host = urlsplit(""), None
-        if not host or parts.scheme not in {"http", "https"} or parts.username or parts.password:
-            self._wrong(("provider", "url"), f"{url!r} is not the address of an API", "accepted: https://host/path")
-        elif parts.scheme == "http" and host not in LOOPBACK:
-            self._wrong(
-                ("provider", "url"), "http would send the key in the clear", "use https; http is for this machine"
-            )
-
-    # One prompt
-
-    def _prompt(self, number: int, shape: PromptShape) -> Prompt:
-        path: Path = ("prompts", number)
-        try:
-            self._provider.capabilities.parameters["prompt"].text(shape.prompt.strip() and shape.prompt)
-        except ValueError as error:
-            self._wrong(path, f"a prompt of {len(shape.prompt.strip())} characters", str(error))
-        prompt_slug = slug(shape.prompt)
-        prompt_id = shape.id or f"{prompt_slug}-{short_digest(shape.prompt)[:6]}"
-        axes = self._axes(path, shape, prompt_id)
-        self._check_combinations(axes)
-        prompt = Prompt(
-            id=prompt_id,
-            slug=prompt_slug,
-            text=shape.prompt,
-            axes=axes,
-            repeat=shape.repeat or self._job.repeat,
-            path=PathTemplate(()),
-        )
-        return self._with_path(prompt)
-
-    def _with_path(self, prompt: Prompt) -> Prompt:
-        given = self._job.output.path
-        default = DEFAULT_SPLIT if prompt.count > SPLIT_ABOVE else DEFAULT
-        try:
-            template = PathTemplate.read(given if given is not None else default)
-        except ValueError as error:
-            cause, _, accepted = str(error).partition("; ")
-            self._wrong(("output", "path"), cause, accepted)
-            return prompt
-        return Prompt(
-            id=prompt.id, slug=prompt.slug, text=prompt.text, axes=prompt.axes, repeat=prompt.repeat, path=template
-        )
-
-    def _axes(self, path: Path, shape: PromptShape, prompt_id: str) -> tuple[Axis, ...]:
-        """Every field's axis, from the least to the most specific source; a more specific one takes its place."""
-        reader = AxisReader(self._document, self._problems, self._seed_key(prompt_id))
-        sources = (
-            ("built-in", (), {"model": self._provider.capabilities.parameters["model"].default, "seed": {"random": 1}}),
-            ("defaults", ("defaults",), self._job.defaults),
-            ("sweep", ("sweep",), self._job.sweep),
-            ("prompt", path, dict(shape.model_extra or {})),
-            ("prompt's sweep", (*path, "sweep"), shape.sweep),
-        )
-        axes: dict[str, Axis] = {}
-        swept = {PLURALS.get(key, key) for key in self._job.sweep}
-        for origin, base, specs in sources:
-            for name, (key, spec) in self._named(origin, base, specs).items():
-                if origin in {"defaults", "prompt"} and isinstance(spec, list | dict):
-                    self._wrong((*base, key), f"{key} is pinned here, to one value", "put several under sweep")
-                    continue
-                axis = reader.read(self._parameters[name], spec, origin, (*base, key))
-                if origin == "sweep" or (origin == "prompt's sweep" and name not in swept):
-                    axes.pop(name, None)  # the order of a sweep's keys is the order of its axes
-                axes[name] = axis
-        self._read_images(axes.get("image"))
-        return tuple(axes.values())
-
-    def _named(self, origin: str, base: Path, specs: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
-        """Each parameter's key and value in one source; unknown and doubled keys are problems."""
-        found: dict[str, tuple[str, Any]] = {}
-        for key, spec in specs.items():
-            name = PLURALS.get(key, key)
-            if name not in self._parameters:
-                self._unknown(origin, (*base, key))
-            elif name in found:
-                self._wrong((*base, key), f"{key} and {found[name][0]} are one axis", "keep one of them", key=True)
-            else:
-                found[name] = (key, spec)
+    def _variable_names(self) -> set[str]:
+        """The names that vars define or that a prompt's template asks for."""
+        job = self._job
+        found = set(job.vars)
+        shapes: list[PromptShape | TaskShape] = [*job.prompts, *job.tasks]
+        for shape in shapes:
+            found.update(names(shape.prompt or ""))
+            found.update(names(str((shape.model_extra or {}).get("negative_prompt", ""))))
+        found.update(names(str(job.defaults.get("negative_prompt", ""))))
         return found
 
-    def _unknown(self, origin: str, path: Path) -> None:
-        if origin == "prompt":
-            self._problems.append(unknown_key(self._document, path, PromptShape, tuple(self._parameters)))
-            return
-        known = [*self._parameters, *PLURALS]
-        accepted = f"{nearest(str(path[-1]), known)} accepted: {', '.join(self._parameters)}".strip()
-        self._wrong(path, f"unknown parameter {path[-1]!r}", accepted, key=True)
+    def _vars(self, columns: ColumnReader) -> Source:
+        source = Source()
+        for name, spec in self._job.vars.items():
+            if isinstance(spec, dict) and "file" in spec:
+                spec = self._listed_in_file(name, spec)  # noqa: PLW2901 - the file stands for its list
+            if isinstance(spec, list | dict) or (isinstance(spec, str) and ".." in spec):
+                column = columns.read(Variable(name=name), spec, "vars", ("vars", name))
+                source.columns[name] = (column, ("vars", name) if len(column.values) > 1 else None)
+            else:
+                source.pin(columns.pin(Variable(name=name), spec, "vars", ("vars", name)))
+        return source
 
-    def _seed_key(self, prompt_id: str) -> str | None:
-        match self._job.seed_mode:
-            case "shared":
-                return canonical([self._job.seed_root, "shared"])
-            case "per_prompt":
-                return canonical([self._job.seed_root, "per_prompt", prompt_id])
-        return None
+    def _listed_in_file(self, name: str, spec: Mapping[str, Any]) -> list[str]:
+        column = spec.get("column", "prompt")
+        if spec.keys() - {"file", "column"} or not isinstance(spec["file"], str):
+            self._problems.add(
+                ("vars", name), "not a list in a file", "accepted: {file: names.txt} or {file: a.csv, column: name}"
+            )
+            return [""]
+        try:
+            table = read_table(spec["file"], self._surroundings.lines)
+            if column not in table.columns:
+                self._problems.add(
+                    ("vars", name), f"no column {column} in {table.file}", f"columns: {', '.join(table.columns)}"
+                )
+                return [""]
+            number = table.columns.index(column)
+            return [table.row(row)[number] for row in range(len(table))]
+        except TableError as error:
+            self._problems.add_in_file(spec["file"], error.line, error)
+        except ValueError as error:
+            self._problems.add_said(("vars", name), error)
+        return [""]
 
-    def _read_images(self, axis: Axis | None) -> None:
-        for number, value in enumerate(axis.values if axis else ()):
+    def _path(self) -> PathTemplate | None:
+        if self._job.output.path is None:
+            return None
+        try:
+            return PathTemplate.read(self._job.output.path)
+        except ValueError as error:
+            self._problems.add_said(("output", "path"), error)
+            return None
+
+    def _read_images(self, column: Column) -> None:
+        for position, value in enumerate(column.values):
             if not isinstance(value, str) or value in self._images:
                 continue
             try:
                 self._images[value] = self._surroundings.inspect_image(value)
             except ValueError as error:
-                cause, _, accepted = str(error).partition("; ")
-                self._wrong(_place_of(axis, number), cause, accepted)
+                self._problems.add_said(column.place(position), error)
 
-    # What holds between fields
-
-    def _check_combinations(self, axes: tuple[Axis, ...]) -> None:
-        """Checks one combination for each way in which the fields' presence, the model and the mode can meet.
-
-        Whether fields go together depends on nothing else, so a million seeds cost no more than one.
-        """
-        if any(not axis.values for axis in axes):
-            return
-        for chosen in product(*(_representatives(axis) for axis in axes)):
-            fields = {axis.name: str(value) for axis, (_, value) in zip(axes, chosen, strict=True) if value is not None}
-            for misfit in self._provider.capabilities.misfits(fields):
-                axis, (number, _) = next(
-                    pair for pair in zip(axes, chosen, strict=True) if pair[0].name == misfit.field
-                )
-                self._wrong(_place_of(axis, number), misfit.cause, misfit.accepted)
-
-    def _check_ids(self, prompts: tuple[Prompt, ...]) -> None:
-        first: dict[str, int] = {}
-        for number, (prompt, shape) in enumerate(zip(prompts, self._job.prompts, strict=True)):
-            if shape.id is not None and prompt.id in first:
-                path = ("prompts", number, "id")
-                self._wrong(path, f"the id {prompt.id!r} stands at prompts[{first[prompt.id]}] too", "ids are unique")
-            first.setdefault(prompt.id, number)
-
-
-def _representatives(axis: Axis) -> list[tuple[int, Any]]:
-    """The values that matter for what goes together: each model and mode; of other fields one sent, one left out."""
-    if axis.name in {"model", "mode"}:
-        return list(enumerate(axis.values))
-    sent = next(((number, value) for number, value in enumerate(axis.values) if value is not None), None)
-    left_out = next(((number, value) for number, value in enumerate(axis.values[:1000]) if value is None), None)
-    return [each for each in (sent, left_out) if each is not None]
-
-
-def _place_of(axis: Axis | None, number: int) -> Path:
-    return (*axis.path, number) if axis else ()
+    def _check_ids(self) -> None:
+        first: dict[str, str] = {}
+        entries: tuple[tuple[str, list[PromptShape | TaskShape]], ...]
+        entries = (("prompts", [*self._job.prompts]), ("tasks", [*self._job.tasks]))
+        for base, shapes in entries:
+            for number, shape in enumerate(shapes):
+                if (
+                    shape.id is not None
+                    and (other := first.setdefault(shape.id, f"{base}[{number}]")) != f"{base}[{number}]"
+                ):
+                    self._problems.add(
+                        (base, number, "id"), f"the id {shape.id!r} stands at {other} too", "ids are unique"
+                    )

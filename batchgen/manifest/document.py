@@ -20,7 +20,20 @@ from batchgen.manifest.environment import expand
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+
+@dataclass(frozen=True, slots=True)
+class RowPlace:
+    """A place in a data file that the job names."""
+
+    file: str
+    line: int
+    column: str
+
+
 Path = tuple[str | int, ...]
+"""A place in the job, from the outside in: ("prompts", 2, "seed")."""
+
+Where = Path | RowPlace
 
 DEEPEST = 40
 MOST_NODES = 500_000
@@ -56,8 +69,10 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
-    def problem(self, path: Path, cause: str, accepted: str = "", *, key: bool = False) -> Problem:
+    def problem(self, path: Where, cause: str, accepted: str = "", *, key: bool = False) -> Problem:
         """A problem with the value (or the key) at `path`, or with the innermost thing around it that has a place."""
+        if isinstance(path, RowPlace):
+            return Problem(file=path.file, line=path.line, column=1, path=path.column, cause=cause, accepted=accepted)
         known = path
         while known and known not in self.places:
             known = known[:-1]

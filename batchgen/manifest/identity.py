@@ -12,8 +12,9 @@ and the date are no part of it.
 from __future__ import annotations
 
 import json
-from base64 import b32encode
+from functools import lru_cache
 from hashlib import sha256
+from json.encoder import encode_basestring as _quoted
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,10 +28,23 @@ def canonical(value: object) -> str:
 
 def task_id(*, provider: str, fields: Mapping[str, str], image_sha256: str | None, repeat: int) -> str:
     """The id of a task, 26 characters of a-z and 2-7."""
-    request = {"provider": provider, "fields": dict(fields), "image": image_sha256, "repeat": repeat}
-    return short_digest(canonical(request))
+    # The canonical form put together by hand, which is several times as fast; a test holds it to `canonical`.
+    sent = ",".join([quoted_name + _quoted(fields[name]) for name, quoted_name in _in_order(tuple(fields))])
+    image = "null" if image_sha256 is None else _quoted(image_sha256)
+    return short_digest(f'{{"fields":{{{sent}}},"image":{image},"provider":{_quoted(provider)},"repeat":{repeat}}}')
+
+
+@lru_cache(maxsize=256)
+def _in_order(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, f"{_quoted(name)}:") for name in sorted(names))
 
 
 def short_digest(text: str) -> str:
-    """The first 128 bits of a text's SHA-256, as 26 characters of lower-case base32."""
-    return b32encode(sha256(text.encode()).digest()[:16]).decode().rstrip("=").lower()
+    """The first 128 bits of a text's SHA-256, as 26 characters of lower-case base32 (RFC 4648, without padding)."""
+    number = int.from_bytes(sha256(text.encode()).digest()[:16]) << 2  # 130 bits: 26 characters of 5
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_SHIFTS = range(120, -1, -10)

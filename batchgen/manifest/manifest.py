@@ -1,8 +1,4 @@
-"""A validated job: frozen, and every task of it found by arithmetic from its index.
-
-A prompt's tasks are the cartesian product of its axes, the first axis varying slowest, then `repeat`; a job's tasks are
-its prompts' one after the other. So the n-th task is a mixed-radix number, and no list of tasks is ever held.
-"""
+"""A validated job: frozen, every task of it found by arithmetic from its index; no list of tasks is ever held."""
 
 from __future__ import annotations
 
@@ -10,67 +6,24 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from math import prod
 from typing import TYPE_CHECKING
 
+from batchgen.manifest import template
 from batchgen.manifest.identity import canonical, task_id
 from batchgen.manifest.paths import FIELD_TOKENS
 from batchgen.manifest.seeds import DerivedSeed, derive
-from batchgen.model import InputImage, Request, Task, Window
+from batchgen.model import Request, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from batchgen.errors import Problem
-    from batchgen.manifest.axes import Axis, Value
-    from batchgen.manifest.paths import PathTemplate
-    from batchgen.providers.conversation import Provider
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderSettings:
-    """How this job talks to its provider."""
-
-    provider: Provider
-    url: str | None
-    """None: a server of this kind is started for the run."""
-    api_key_env: str | None
-    windows: tuple[Window, ...]
-    concurrency: int | None
-    """Requests in flight; None: as many as the limit and the latency ask for."""
-    timeout_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prompt:
-    """One entry of `prompts:` with every field that its tasks send."""
-
-    id: str
-    slug: str
-    text: str
-    axes: tuple[Axis, ...]
-    """Slowest first."""
-    repeat: int
-    path: PathTemplate
-
-    @property
-    def count(self) -> int:
-        """How many tasks it makes."""
-        return prod(len(axis.values) for axis in self.axes) * self.repeat
-
-    @property
-    def listed(self) -> int:
-        """How many tasks the job lists, equal ones counted each time."""
-        return prod(axis.listed for axis in self.axes) * self.repeat
-
-    def fields_at(self, index: int) -> tuple[dict[str, Value], int]:
-        """The fields of the task at `index` within this prompt, and its repeat number."""
-        index, repeat = divmod(index, self.repeat)
-        found: dict[str, Value] = {}
-        for axis in reversed(self.axes):
-            index, position = divmod(index, len(axis.values))
-            found[axis.name] = axis.values[position]
-        return found, repeat
+    from batchgen.manifest.axes import Column, Value
+    from batchgen.manifest.matrix import Block
+    from batchgen.manifest.prompts import Combination, Prompt
+    from batchgen.manifest.schema import LimitsShape, RetryShape
+    from batchgen.manifest.settings import ProviderSettings
+    from batchgen.model import InputImage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +34,12 @@ class Manifest:
     """Where it was read, for messages."""
     name: str
     seed_root: int
+    seed_mode: str
     settings: ProviderSettings
+    limits: LimitsShape
+    retry: RetryShape
     prompts: tuple[Prompt, ...]
+    """The entries of `prompts:`, then those of `tasks:`."""
     images: Mapping[str, InputImage]
     """Input images by the path that the job writes."""
     stamps: Mapping[str, str]
@@ -96,58 +53,118 @@ class Manifest:
         return [warning.headline(self.file) for warning in self.warnings]
 
     @cached_property
-    def _ends(self) -> list[int]:
+    def ends(self) -> list[int]:
+        """The end of each entry's tasks, counted through."""
         return list(accumulate(prompt.count for prompt in self.prompts))
 
     def __len__(self) -> int:
-        return self._ends[-1]
+        return self.ends[-1]
 
     def __iter__(self) -> Iterator[Task]:
-        return (self.task(index) for index in range(len(self)))
+        index = 0
+        for prompt in self.prompts:
+            for found in prompt:
+                yield self._task(index, prompt, found)
+                index += 1
+
+    def find(self, index: int) -> tuple[Prompt, Combination]:
+        """The entry of the task at `index`, and which of its combinations it is."""
+        which = bisect_right(self.ends, index)
+        prompt = self.prompts[which]
+        return prompt, prompt.combination(index - (self.ends[which - 1] if which else 0))
 
     def task(self, index: int) -> Task:
         """The task at `index`, 0 to len - 1."""
-        which = bisect_right(self._ends, index)
-        prompt = self.prompts[which]
-        values, repeat = prompt.fields_at(index - (self._ends[which - 1] if which else 0))
-        request = self._request(prompt, values)
-        fields = dict(request.fields)
+        return self._task(index, *self.find(index))
+
+    def _task(self, index: int, prompt: Prompt, found: Combination) -> Task:
+        pins = found.pins
+        values = found.block.values(found.number, pins.values)
+        fields, variables = self._texts(found.block, values, pins.id)
+        image = None if (path := values.get("image")) is None else self.images[str(path)]
         identity = task_id(
             provider=self.settings.provider.kind,
             fields=fields,
-            image_sha256=request.image.sha256 if request.image else None,
-            repeat=repeat,
+            image_sha256=None if image is None else image.sha256,
+            repeat=found.repeat,
         )
-        tokens = self._tokens(prompt, fields) | {"repeat": str(repeat), "index": str(index), "id": identity}
+        own = {
+            "id": identity,
+            "prompt_id": pins.id,
+            "prompt_slug": pins.slug,
+            "repeat": str(found.repeat),
+            "index": str(index),
+        }
+        others = self._path_tokens
+        if variables:
+            others = {**others, **{f"vars.{name}": value for name, value in variables.items()}}
         return Task(
             id=identity,
             index=index,
             job=self.name,
-            prompt_id=prompt.id,
-            repeat=repeat,
-            request=request,
-            stem=prompt.path.stem(tokens),
-            variables={},
+            prompt_id=pins.id,
+            repeat=found.repeat,
+            request=Request(fields=tuple(fields.items()), image=image),
+            stem=prompt.path.stem(own, fields, others),
+            variables=variables,
         )
 
-    def _request(self, prompt: Prompt, values: dict[str, Value]) -> Request:
-        sent = {name: value for name, value in values.items() if value is not None}
-        image = sent.pop("image", None)
+    def origins(self, index: int) -> dict[str, tuple[Column, int]]:
+        """For each field and variable of a task the column, and the position in it, that its value comes from."""
+        prompt, found = self.find(index)
+        chosen = found.block.chosen(found.block.tree.nth(found.number))
+        own = {name: (column, 0) for name, column in prompt.rows.columns(found.row).items()}
+        return {name: own.get(name, each) for name, each in chosen.items()}
+
+    @cached_property
+    def _path_tokens(self) -> dict[str, str]:
+        """What the tokens of a path mean where a task has no value of its own: the API's default."""
+        parameters = self.settings.provider.capabilities.parameters
+        defaults = {name: parameters[name].default or "none" for name in FIELD_TOKENS}
+        return {"name": self.name, **self.stamps, **defaults}
+
+    @cached_property
+    def _names(self) -> dict[Block, tuple[tuple[str, ...], bool]]:
+        return {}
+
+    def _names_in(self, block: Block, values: Mapping[str, Value]) -> tuple[tuple[str, ...], bool]:
+        """The fields that a block's tasks may send, in sending order, and whether there are variables beside them."""
+        known = self.settings.provider.capabilities.parameters
+        if block not in self._names:
+            possible = {*block.names, *values}
+            sent = tuple(name for name in known if name in possible or name == "mode")
+            self._names[block] = sent, not possible <= known.keys()
+        return self._names[block]
+
+    def _texts(self, block: Block, values: dict[str, Value], prompt_id: str) -> tuple[dict[str, str], dict[str, str]]:
+        """The form fields as they are sent, and the variables, of one combination."""
+        names, has_variables = self._names_in(block, values)
+        image = values.get("image")
         if image is not None:
-            sent.setdefault("mode", "image-to-image")
-        sent["prompt"] = prompt.text
-        parameters = self.settings.provider.capabilities.parameters
-        texts = {name: str(sent[name]) for name in parameters if name in sent}
-        if isinstance(seed := sent.get("seed"), DerivedSeed):
-            texts["seed"] = self._late_seed(prompt, texts, image, seed)
-        found = self.images[str(image)] if image is not None else None
-        return Request(fields=tuple(texts.items()), image=found)
+            values.setdefault("mode", "image-to-image")
+        texts = {name: value for name in names if isinstance(value := values.get(name), str) and name != "image"}
+        variables: dict[str, str] = {}
+        if has_variables:
+            known = self.settings.provider.capabilities.parameters
+            variables = {name: str(value) for name, value in values.items() if value is not None and name not in known}
+            for name in ("prompt", "negative_prompt"):
+                if name in texts:
+                    texts[name] = template.fill(texts[name], variables)
+        if isinstance(seed := values.get("seed"), DerivedSeed):
+            key = self._seed_key(texts, image, prompt_id)
+            texts = {name: texts.get(name, "") for name in names if name == "seed" or name in texts}
+            texts["seed"] = str(derive(key, seed.index))
+        return texts, variables
 
-    def _late_seed(self, prompt: Prompt, texts: dict[str, str], image: Value, seed: DerivedSeed) -> str:
-        others = texts | {"seed": "", "image": image or ""}
-        return str(derive(canonical([self.seed_root, "per_task", prompt.id, others]), seed.index))
+    def _seed_key(self, texts: Mapping[str, str], image: Value, prompt_id: str) -> str:
+        match self.seed_mode:
+            case "shared":
+                return self._shared_seed_key
+            case "per_prompt":
+                return canonical([self.seed_root, "per_prompt", prompt_id])
+        others = {**texts, "image": self.images[str(image)].sha256 if image is not None else ""}
+        return canonical([self.seed_root, "per_task", prompt_id, others])
 
-    def _tokens(self, prompt: Prompt, fields: Mapping[str, str]) -> dict[str, str]:
-        parameters = self.settings.provider.capabilities.parameters
-        sent = {name: fields.get(name) or parameters[name].default or "none" for name in FIELD_TOKENS}
-        return sent | {"name": self.name, "prompt_id": prompt.id, "prompt_slug": prompt.slug, **self.stamps}
+    @cached_property
+    def _shared_seed_key(self) -> str:
+        return canonical([self.seed_root, "shared"])

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 FIELD_TOKENS = ("model", "aspect_ratio", "seed", "strength", "style_preset")
 TOKENS = frozenset({*FIELD_TOKENS, "name", "prompt_id", "prompt_slug", "repeat", "index", "id", "ext", "date", "run"})
+ID_ENOUGH = 10
+"""Characters of an id, of 5 bits each, that tell a hundred million tasks apart with near certainty."""
+
 DEFAULT = "{prompt_slug}/{seed}-{id:12}.{ext}"
 DEFAULT_SPLIT = "{prompt_slug}/{id:2}/{seed}-{id:12}.{ext}"
 SPLIT_ABOVE = 2_000
@@ -21,53 +24,82 @@ SPLIT_ABOVE = 2_000
 
 MOST_PART_BYTES = 120
 _TOKEN = re.compile(r"\{([^{}]*)\}")
+_VARIABLE = re.compile(r"vars\.[A-Za-z_][A-Za-z0-9_-]*")
 _RATIO = re.compile(r"(?<=\d):(?=\d)")
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]+')
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,2}|[A-Za-z0-9_-]{5,120}")
+"""Names that are safe as they are; a device's name has three or four characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class PathTemplate:
-    """A checked `output.path`, without its extension; `/` between its parts."""
+    """A checked `output.path`, without its extension."""
 
-    parts: tuple[str, ...]
+    parts: tuple[tuple[str | tuple[str, int | None], ...], ...]
+    """For each part of the path its pieces: literal text, or a token and how many of its characters to take."""
 
     @classmethod
     def read(cls, text: str) -> PathTemplate:
         """Check a template; ValueError says what is wrong with it and what is accepted."""
         stem = text.removesuffix(".{ext}")
-        parts = tuple(stem.split("/"))
+        parts = stem.split("/")
         if stem == text:
             raise ValueError("a path ends with .{ext}; the bytes decide whether that is png, jpg or webp")
         if any(part in {"", ".", ".."} for part in parts):
             raise ValueError("a path stays below the output folder; use a/b, without a leading /, an empty part or ..")
-        for token in _TOKEN.findall(stem):
-            _check_token(token)
         if re.search(r"[{}\\\x00-\x1f]", _TOKEN.sub("", stem)):
             raise ValueError("a stray brace, backslash or control; tokens are written {seed} or {id:12}")
-        return cls(parts)
+        return cls(tuple(_pieces(part) for part in parts))
 
-    def stem(self, values: Mapping[str, str]) -> str:
-        """The path for one task, `values` by token."""
-        return "/".join(safe_name(_TOKEN.sub(lambda match: _value(match[1], values), part)) for part in self.parts)
+    @property
+    def tells_apart(self) -> bool:
+        """Does it hold enough of the id that two different tasks never share a path?"""
+        tokens = [piece for part in self.parts for piece in part if isinstance(piece, tuple)]
+        return any(name == "id" and (width is None or width >= ID_ENOUGH) for name, width in tokens)
+
+    def stem(self, own: Mapping[str, str], fields: Mapping[str, str], others: Mapping[str, str]) -> str:
+        """The path for one task: tokens are looked up among its own, then its fields, then all others."""
+        parts = []
+        for part in self.parts:
+            text = ""
+            for piece in part:
+                if isinstance(piece, str):
+                    text += piece
+                else:
+                    name, width = piece
+                    value = own.get(name) or fields.get(name) or others.get(name, "none")
+                    text += (_RATIO.sub("x", value) if ":" in value else value)[:width]
+            parts.append(safe_name(text))
+        return "/".join(parts)
 
 
-def _check_token(token: str) -> None:
-    name, _, width = token.partition(":")
-    if name == "ext" or (name not in TOKENS):
-        raise ValueError(f"unknown token {{{token}}}; accepted: {', '.join(sorted(TOKENS))}, and .{{ext}} at the end")
+def _pieces(part: str) -> tuple[str | tuple[str, int | None], ...]:
+    pieces: list[str | tuple[str, int | None]] = []
+    for number, text in enumerate(_TOKEN.split(part)):
+        if number % 2:
+            pieces.append(_token(text))
+        elif text:
+            pieces.append(text)
+    return tuple(pieces)
+
+
+def _token(text: str) -> tuple[str, int | None]:
+    name, _, width = text.partition(":")
+    if name == "ext" or not (name in TOKENS or _VARIABLE.fullmatch(name)):
+        known = ", ".join(sorted(TOKENS))
+        raise ValueError(f"unknown token {{{text}}}; accepted: {known}, vars.NAME, and .{{ext}} at the end")
     if width and not (width.isascii() and width.isdigit() and 0 < int(width) <= MOST_PART_BYTES):
-        raise ValueError(f"{{{token}}}: the number after : is how many characters to take, such as {{id:12}}")
-
-
-def _value(token: str, values: Mapping[str, str]) -> str:
-    name, _, width = token.partition(":")
-    text = _RATIO.sub("x", values[name])
-    return text[: int(width)] if width else text
+        raise ValueError(
+            f"{{{text}}}: no such width; the number after : is how many characters to take, such as {{id:12}}"
+        )
+    return name, int(width) if width else None
 
 
 def safe_name(text: str) -> str:
     """One part of a path: no separators, controls, reserved device names, leading dots or trailing dots and spaces."""
+    if _PLAIN.fullmatch(text):
+        return text
     name = unicodedata.normalize("NFC", _UNSAFE.sub("-", text))
     name = "".join(char for char in name if unicodedata.category(char)[0] != "C").strip(" .")
     if len(name.encode()) > MOST_PART_BYTES:

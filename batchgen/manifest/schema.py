@@ -7,9 +7,9 @@ key is as if the key were not there.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
 from batchgen.manifest import units
 from batchgen.manifest.seeds import MOST as MOST_SEEDS
@@ -32,7 +32,11 @@ def _without_nulls(value: Any) -> Any:
 
 
 Wholes = Annotated[int, Field(ge=1, le=1_000_000)]
+Amount = Annotated[Decimal, BeforeValidator(units.amount)]
+Label = Annotated[str, Field(min_length=1, max_length=100)]
+Presets = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
 Fields = dict[str, Any]
+Sweep = Annotated[Fields, BeforeValidator(_without_nulls)]
 
 
 class Bounds(Shape):
@@ -72,15 +76,56 @@ class Linspace(Shape):
 GENERATED: TypeAdapter[RandomSeeds | Range | Linspace] = TypeAdapter(RandomSeeds | Range | Linspace)
 
 
+class ModelShape(Shape):
+    """A model that the provider's table does not have yet: it takes what another one takes."""
+
+    like: str
+
+
+class PriceShape(Shape):
+    """What a picture costs, in one of two units."""
+
+    credits: Amount | None = None
+    usd: Amount | None = None
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> Self:
+        if (self.credits is None) == (self.usd is None):
+            raise ValueError("a price is given in one unit; accepted: {credits: 3.5} or {usd: 0.035}")
+        return self
+
+
+class PricesShape(BaseModel):
+    """`prices:`: their month, and a price by model."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    __pydantic_extra__: dict[str, PriceShape]
+
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}(-\d{2})?$")]
+
+
 class ProviderShape(Shape):
     """`provider:`; a text alone is its kind."""
 
     kind: str = "gateway"
     url: str | None = None
-    api_key_env: str | None = None
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     rate_limit: Annotated[tuple[Window, ...], BeforeValidator(units.windows)] | None = None
     concurrency: Annotated[int | None, BeforeValidator(units.concurrency)] = None
     timeout: Annotated[float, BeforeValidator(units.seconds)] = 180.0
+    models: dict[str, ModelShape] = {}
+    prices: PricesShape | None = None
+
+
+class TaskShape(BaseModel):
+    """One of `tasks:`, a single request. Further keys are its fields."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    prompt: str
+    id: Label | None = None
+    preset: Presets = ()
+    repeat: Wholes | None = None
 
 
 class PromptShape(BaseModel):
@@ -88,10 +133,13 @@ class PromptShape(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
-    prompt: str
-    id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    prompt: str | None = None
+    file: str | None = None
+    id: Label | None = None
+    preset: Presets = ()
     repeat: Wholes | None = None
-    sweep: Annotated[Fields, BeforeValidator(_without_nulls)] = {}
+    zip: list[Fields] = []
+    sweep: Sweep = {}
 
 
 class OutputShape(Shape):
@@ -100,16 +148,48 @@ class OutputShape(Shape):
     path: str | None = None
 
 
+class LimitsShape(Shape):
+    """`limits:`, for the life of an output folder."""
+
+    max_images: Annotated[int, Field(ge=1)] | None = None
+    max_cost: Amount | None = None
+
+
+class RetryShape(Shape):
+    """`retry:`."""
+
+    attempts: Annotated[int, Field(ge=1, le=1000)] = 6
+    within: Annotated[float, BeforeValidator(units.seconds)] = 900.0
+    ambiguous: Literal["retry", "skip"] = "retry"
+    paid: Annotated[int, Field(ge=0, le=100)] = 1
+
+
+class ScheduleShape(Shape):
+    """`schedule:`."""
+
+    cron: str
+    timezone: str = "UTC"
+    catch_up: Literal["once", "none"] = "once"
+    overlap: Literal["skip", "wait"] = "skip"
+
+
 class JobShape(Shape):
     """A whole job."""
 
-    prompts: Annotated[list[Annotated[PromptShape, _wrapped("prompt")]], Field(min_length=1)]
     version: Literal[1] = 1
     name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     seed_root: int = 0
     seed_mode: Literal["shared", "per_prompt", "per_task"] = "shared"
     provider: Annotated[ProviderShape, _wrapped("kind"), BeforeValidator(_without_nulls)] = ProviderShape()
+    limits: LimitsShape = LimitsShape()
+    retry: RetryShape = RetryShape()
     defaults: Fields = {}
-    sweep: Annotated[Fields, BeforeValidator(_without_nulls)] = {}
+    presets: dict[str, Fields] = {}
+    vars: Fields = {}
+    sweep: Sweep = {}
     repeat: Wholes = 1
+    skip_invalid: bool = False
+    prompts: Annotated[list[Annotated[PromptShape, _wrapped("prompt")]], Field(min_length=1)] = []
+    tasks: Annotated[list[TaskShape], Field(min_length=1)] = []
     output: OutputShape = OutputShape()
+    schedule: ScheduleShape | None = None

@@ -8,6 +8,7 @@ seeds, where a hash would repeat some hundred of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 
 from batchgen.manifest.sequences import Lazy
@@ -16,6 +17,7 @@ MOST = 4_294_967_294
 """Seeds are 1 to MOST: 0 asks the server to choose."""
 
 
+@lru_cache(maxsize=4096)
 def derive(key: str, index: int) -> int:
     """The seed at `index` (0 to MOST - 1) under `key`; different indices give different seeds."""
     digest = blake2b(key.encode(), digest_size=32).digest()
@@ -36,17 +38,15 @@ def _permute(key: bytes, value: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class DerivedSeed:
-    """A seed that waits for the rest of its task, since it is derived from that too (`seed_mode: per_task`)."""
+    """The place of a seed among those of its key, which is known once its task is."""
 
     index: int
 
 
 @dataclass(frozen=True, slots=True)
-class DerivedSeeds(Lazy[str | DerivedSeed]):
-    """The first `size` seeds under `key`, as text; under no key, each waits for its task."""
+class DerivedSeeds(Lazy[DerivedSeed]):
+    """`{random: N}`: the first N seeds."""
 
-    key: str | None
-
-    def at(self, index: int) -> str | DerivedSeed:
-        """The seed at this index, or its promise."""
-        return DerivedSeed(index) if self.key is None else str(derive(self.key, index))
+    def at(self, index: int) -> DerivedSeed:
+        """The place of this seed."""
+        return DerivedSeed(index)

@@ -55,6 +55,19 @@ class Steps(Lazy[str]):
 
 
 @dataclass(frozen=True, slots=True)
+class Even(Lazy[str]):
+    """Numbers from `first` to `last`, evenly spaced, to six decimals."""
+
+    first: Decimal
+    last: Decimal
+
+    def at(self, index: int) -> str:
+        """The number as it is sent."""
+        exact = self.first + (self.last - self.first) * index / (self.size - 1)
+        return plain(round(exact, 6))
+
+
+@dataclass(frozen=True, slots=True)
 class Chain(Lazy[T]):
     """Several sequences one after the other."""
 

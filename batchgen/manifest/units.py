@@ -6,6 +6,7 @@ Each reader takes whatever stands there; where it can't be read, ValueError says
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from batchgen.model import Window
 
@@ -46,3 +47,10 @@ def concurrency(value: object) -> int | None:
     if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= MOST_CONCURRENCY:
         return number
     raise ValueError(f"{value!s} is not a concurrency; accepted: auto, or a whole number from 1 to {MOST_CONCURRENCY}")
+
+
+def amount(value: object) -> Decimal:
+    """A number of credits or dollars, above zero."""
+    if isinstance(value, int | Decimal) and not isinstance(value, bool) and value > 0:
+        return Decimal(value)
+    raise ValueError(f"{value!s} is not an amount; accepted: a number above 0")

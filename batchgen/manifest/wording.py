@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchgen.errors import nearest
-from batchgen.manifest.schema import JobShape, OutputShape, PromptShape, ProviderShape
+from batchgen.manifest.schema import JobShape, LimitsShape, OutputShape, ProviderShape, RetryShape, ScheduleShape
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from batchgen.errors import Problem
     from batchgen.manifest.document import Document, Path
 
-SHAPES: dict[str, type[BaseModel]] = {"provider": ProviderShape, "output": OutputShape, "prompts": PromptShape}
+SHAPES: dict[str, type[BaseModel]] = {
+    "provider": ProviderShape,
+    "output": OutputShape,
+    "limits": LimitsShape,
+    "retry": RetryShape,
+    "schedule": ScheduleShape,
+}
 
 # What pydantic calls a wrong type or bound, and what a job's author can write instead.
 WORDS = {
@@ -43,11 +49,7 @@ def _problem(error: ErrorDetails, document: Document) -> Problem:
     path = tuple(error["loc"])
     match error["type"]:
         case "extra_forbidden":
-            return unknown_key(document, path, SHAPES.get(str(path[0]), JobShape) if len(path) > 1 else JobShape)
-        case "missing" if path[:1] == ("prompts",) and len(path) == 3:
-            return _missing_prompt(document, path[:-1], error["input"])
-        case "missing" if path == ("prompts",):
-            return document.problem((), "no prompts", "add prompts: with a list of texts")
+            return _unknown_key(document, path, SHAPES.get(str(path[0]), JobShape) if len(path) > 1 else JobShape)
         case "model_type" if not path:
             return document.problem((), "a job is a mapping", "begin with prompts: and a list of texts")
         case "value_error":
@@ -58,19 +60,8 @@ def _problem(error: ErrorDetails, document: Document) -> Problem:
     return document.problem(path, cause, accepted)
 
 
-def unknown_key(document: Document, path: Path, shape: type[BaseModel], also: tuple[str, ...] = ()) -> Problem:
-    """A key that `shape` does not know, with the nearest that it does."""
-    known = [*shape.model_fields, *also]
-    hint = nearest(str(path[-1]), known)
-    accepted = f"{hint} accepted: {', '.join(known)}".strip()
-    return document.problem(path, f"unknown key {path[-1]!r}", accepted, key=True)
-
-
-def _missing_prompt(document: Document, path: Path, entry: Any) -> Problem:
-    if isinstance(entry, dict) and len(entry) == 1:
-        text = next(iter(entry))
-        if text not in PromptShape.model_fields:
-            return document.problem(
-                path, f"{text!r}: a mapping where a prompt was meant", "quote a prompt that holds ': '"
-            )
-    return document.problem(path, "an entry without its prompt", "add prompt: with its text")
+def _unknown_key(document: Document, path: Path, shape: type[BaseModel]) -> Problem:
+    known = list(shape.model_fields)
+    key = str(path[-1])
+    accepted = f"{nearest(key, known)} accepted: {', '.join(known)}".strip()
+    return document.problem(path, f"unknown key {key!r}", accepted, key=True)

@@ -1,0 +1,213 @@
+"""One entry of `prompts:` or `tasks:` -> its Prompt: its sources put in order, its cases made and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchgen.errors import nearest
+from batchgen.manifest.axes import Column, pinned
+from batchgen.manifest.identity import short_digest
+from batchgen.manifest.matrix import blocks
+from batchgen.manifest.paths import DEFAULT, DEFAULT_SPLIT, SPLIT_ABOVE, PathTemplate, slug
+from batchgen.manifest.prompts import Case, OneRow, Pins, Prompt
+from batchgen.manifest.rows import TableRows
+from batchgen.manifest.sources import Source, SourceReader, arranged, winners
+from batchgen.manifest.table import TableError, read_table
+from batchgen.manifest.template import names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from batchgen.manifest.checks import CombinationCheck
+    from batchgen.manifest.document import Path
+    from batchgen.manifest.problems import Problems
+    from batchgen.manifest.schema import PromptShape, TaskShape
+    from batchgen.manifest.sources import AxisKey
+    from batchgen.manifest.table import Lines, Table
+    from batchgen.providers.capabilities import Parameter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """What the job says for all of its entries."""
+
+    parameters: Mapping[str, Parameter]
+    reader: SourceReader
+    built_in: Source
+    defaults: Source
+    vars: Source
+    sweep: Source
+    presets: Mapping[str, Source]
+    repeat: int
+    path: PathTemplate | None
+    """The job's own, if it has one."""
+    check: CombinationCheck
+    lines: Lines
+    read_images: Callable[[Column], None]
+    matched: set[Path]
+    """The places of excludes that cut something out of some entry; filled as entries are read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Own:
+    """What an entry says itself."""
+
+    text: str | None
+    pins: Source
+    presets: tuple[Source, ...]
+    sweep: Source
+    zips: Source
+    with_job_sweep: bool
+
+
+class EntryReader:
+    """Reads the entries of one job."""
+
+    def __init__(self, common: Common, problems: Problems) -> None:
+        self._common = common
+        self._problems = problems
+
+    def prompt(self, path: Path, shape: PromptShape) -> Prompt | None:
+        """An entry of `prompts:`; None, and a note, where it can't be read."""
+        if shape.prompt is None and shape.file is None:
+            self._problems.add(path, *_no_prompt(shape))
+            return None
+        own = _Own(
+            text=shape.prompt,
+            pins=self._pins(path, shape),
+            presets=self._presets(path, shape.preset),
+            sweep=self._common.reader.sweep("prompt's sweep", (*path, "sweep"), shape.sweep),
+            zips=self._common.reader.zips((*path, "zip"), shape.zip),
+            with_job_sweep=True,
+        )
+        for name in own.sweep.columns.keys() & own.zips.columns.keys():
+            self._problems.add((*path, "sweep"), f"{name} is in this prompt's zip too", "keep one of them")
+        if shape.file is not None:
+            return self._table_prompt(path, shape, own)
+        return self._literal(path, shape, own)
+
+    def task(self, path: Path, shape: TaskShape) -> Prompt | None:
+        """An entry of `tasks:`: one request, no sweep."""
+        own = _Own(
+            text=shape.prompt,
+            pins=self._pins(path, shape),
+            presets=self._presets(path, shape.preset),
+            sweep=Source(),
+            zips=Source(),
+            with_job_sweep=False,
+        )
+        return self._literal(path, shape, own)
+
+    def _pins(self, path: Path, shape: PromptShape | TaskShape) -> Source:
+        return self._common.reader.pins("prompt", path, shape.model_extra or {}, also=tuple(type(shape).model_fields))
+
+    def _presets(self, path: Path, wanted: Sequence[str]) -> tuple[Source, ...]:
+        known = self._common.presets
+        for name in wanted:
+            if name not in known:
+                accepted = f"{nearest(name, known)} accepted: {', '.join(known) or 'none is defined'}".strip()
+                self._problems.add((*path, "preset"), f"unknown preset {name!r}", accepted)
+        return tuple(known[name] for name in wanted if name in known)
+
+    def _literal(self, path: Path, shape: PromptShape | TaskShape, own: _Own) -> Prompt | None:
+        text = shape.prompt or ""
+        try:
+            self._common.parameters["prompt"].text(text.strip() and text)
+        except ValueError as error:
+            self._problems.add(
+                _text_path(path, self._problems), f"a prompt of {len(text.strip())} characters", str(error)
+            )
+            return None
+        column = pinned("prompt", text, "prompt", _text_path(path, self._problems))
+        case = self.case(own, own.pins, column)
+        words = slug(text)
+        label = shape.id or f"{words}-{short_digest(text)[:6]}"
+        return self._finished(label, OneRow(case, Pins(label, words, {})), shape.repeat)
+
+    def _table_prompt(self, path: Path, shape: PromptShape, own: _Own) -> Prompt | None:
+        table = self._table(path, str(shape.file))
+        if table is None:
+            return None
+        if shape.prompt is None and "prompt" not in table.columns:
+            known = ", ".join(table.columns)
+            self._problems.add(
+                (*path, "file"), f"no column prompt in {table.file} ({known})", "add one, or prompt: beside file:"
+            )
+            return None
+        rows = TableRows(table, self._common.parameters, own.text, self._deciding(own))
+        rows.fill(lambda columns, text: self.case(own, _with(own.pins, columns), text), self._problems)
+        if "image" in rows.columns_by_name:
+            for number in range(len(rows)):
+                if column := rows.columns(number).get("image"):
+                    self._common.read_images(column)
+        return self._finished(shape.id or table.file, rows, shape.repeat)
+
+    def _table(self, path: Path, file: str) -> Table | None:
+        try:
+            return read_table(file, self._common.lines)
+        except TableError as error:
+            self._problems.add_in_file(file, error.line, error)
+        except ValueError as error:
+            self._problems.add_said((*path, "file"), error)
+        return None
+
+    def _finished(self, label: str, rows: OneRow | TableRows, repeat: int | None) -> Prompt:
+        times = repeat or self._common.repeat
+        largest = max(case.count for case in rows.cases()) * times
+        default = DEFAULT_SPLIT if largest > SPLIT_ABOVE else DEFAULT
+        return Prompt(label, rows, times, self._common.path or PathTemplate.read(default))
+
+    def _deciding(self, own: _Own) -> set[str]:
+        """The names that includes and excludes look at."""
+        entries = (*self._common.sweep.includes, *self._common.sweep.excludes, *own.sweep.includes, *own.sweep.excludes)
+        return {name for entry in entries for name in entry.columns}
+
+    def case(self, own: _Own, pins: Source, text: Column) -> Case:
+        """The combinations of everything that is not pinned, checked."""
+        common = self._common
+        job_sweep = common.sweep if own.with_job_sweep else Source()
+        above = (*own.presets, pins, own.zips, own.sweep)
+        negative = winners((common.defaults, job_sweep, *above)).get("negative_prompt")
+        named = {
+            name for value in (*text.values, *(negative[0].values if negative else ())) for name in names(str(value))
+        }
+        swept = self._of_use(job_sweep, named)
+        chosen = winners((common.built_in, common.defaults, self._of_use(common.vars, named), swept, *above))
+        base, axes = arranged(chosen, _order(common.vars, own.zips, swept, own.sweep))
+        for column in (*base.values(), *(column for axis in axes for column in axis.columns)):
+            if column.name == "image":
+                common.read_images(column)
+        excludes = (*swept.excludes, *own.sweep.excludes)
+        made, idle = blocks({**base, "prompt": text}, axes, (*swept.includes, *own.sweep.includes), excludes)
+        common.matched.update(entry.path for entry in excludes if entry.path not in idle)
+        return Case(tuple(common.check.checked(block) for block in made))
+
+    def _of_use(self, source: Source, named: Collection[str]) -> Source:
+        """The parameters of a source, and those of its variables that the templates name."""
+        columns = {
+            name: column for name, column in source.columns.items() if name in self._common.parameters or name in named
+        }
+        return Source(columns, source.includes, source.excludes)
+
+
+def _no_prompt(shape: PromptShape) -> tuple[str, str]:
+    keys = list(shape.model_extra or {})
+    if len(keys) == 1:
+        return f"{keys[0]!r}: a mapping where a prompt was meant", "quote a prompt that holds ': '"
+    return "an entry without its prompt", "add prompt: with its text, or file: with a data file"
+
+
+def _with(pins: Source, columns: Mapping[str, Column]) -> Source:
+    """A prompt's own keys, and its data row's in their place where both say something."""
+    return Source({**pins.columns, **{name: (column, None) for name, column in columns.items()}})
+
+
+def _order(variables: Source, zips: Source, swept: Source, own: Source) -> list[AxisKey]:
+    sources: tuple[Any, ...] = (variables, zips, swept, own)
+    keys = (key for source in sources for _, key in source.columns.values())
+    return list(dict.fromkeys(key for key in keys if key is not None))
+
+
+def _text_path(path: Path, problems: Problems) -> Path:
+    return problems.innermost(path, "prompt")

@@ -1,0 +1,54 @@
+"""`--set key=value`: a value of the job given on the command line, in the place of the job's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchgen.errors import ManifestError, UsageError
+from batchgen.manifest.document import Place, read
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchgen.manifest.document import Document
+
+
+def override(document: Document, settings: Sequence[str]) -> None:
+    """Put each `a.b=value` into the document, its value read as YAML; UsageError says which can't be put there."""
+    for setting in settings:
+        key, sign, text = setting.partition("=")
+        parts = key.strip().split(".")
+        if not sign or not all(parts):
+            raise UsageError(f"--set {setting}: no key=value; accepted: such as defaults.model=sd-core or seed_root=7")
+        _put(document, parts, _value(setting, text))
+
+
+def _value(setting: str, text: str) -> Any:
+    try:
+        return read(f"set: {text}\n".encode(), f"--set {setting}", {}).values["set"]
+    except ManifestError as error:
+        raise UsageError(
+            f"--set {setting}: {error.problems[0].cause}; the value is YAML, such as 7, [1, 2] or 1..4"
+        ) from None
+
+
+def _put(document: Document, parts: list[str], value: Any) -> None:
+    inner: Any = document.values
+    for number, part in enumerate(parts[:-1]):
+        inner = _step(inner, part, ".".join(parts[: number + 1]))
+    last: Any = int(parts[-1]) if isinstance(inner, list) and parts[-1].isdigit() else parts[-1]
+    if isinstance(inner, list) and not (isinstance(last, int) and last < len(inner)):
+        raise UsageError(f"--set {'.'.join(parts)}: no such entry; the list has {len(inner)}, counted from 0")
+    if not isinstance(inner, list | dict):
+        raise UsageError(f"--set {'.'.join(parts)}: nothing to set there; the job has a single value in its place")
+    inner[last] = value
+    path = tuple(int(part) if part.isdigit() else part for part in parts)
+    document.places[path] = document.keys[path] = Place(0, 0)
+
+
+def _step(inner: Any, part: str, shown: str) -> Any:
+    if isinstance(inner, dict):
+        return inner.setdefault(part, {})
+    if isinstance(inner, list) and part.isdigit() and int(part) < len(inner):
+        return inner[int(part)]
+    raise UsageError(f"--set {shown}: there is no such place in the job; name keys and, in lists, numbers from 0")

@@ -1,0 +1,141 @@
+"""The rows of a data file as an entry's rows: each pins what its cells say, and rows that pin alike share a case."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from batchgen.manifest.axes import Column, Variable, pinned, shown
+from batchgen.manifest.checks import DECIDING
+from batchgen.manifest.document import RowPlace, resolve
+from batchgen.manifest.identity import short_digest
+from batchgen.manifest.paths import slug
+from batchgen.manifest.prompts import Pins
+from batchgen.manifest.template import names
+from batchgen.providers.capabilities import Number, Whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+
+    from batchgen.manifest.axes import Reads
+    from batchgen.manifest.problems import Problems
+    from batchgen.manifest.prompts import Case
+    from batchgen.manifest.table import Table
+    from batchgen.providers.capabilities import Parameter
+
+TEXTS = ("prompt", "negative_prompt")
+
+
+class TableRows:
+    """A data file's rows; filled once, then only read."""
+
+    def __init__(self, table: Table, parameters: Mapping[str, Parameter], text: str | None, deciding: set[str]) -> None:
+        self._table = table
+        self._text = text
+        self._prompt_column = table.columns.index("prompt") if "prompt" in table.columns else None
+        self._reads: dict[str, Reads] = {
+            name: parameters.get(name) or Variable(name=name) for name in table.columns if name != "id"
+        }
+        self._parameters = parameters
+        self._deciding = frozenset({*deciding, *DECIDING})
+        self._cases: dict[Hashable, Case] = {}
+        self._of_case: Counter[Case] = Counter()
+        self.ends = array("Q")
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @property
+    def columns_by_name(self) -> tuple[str, ...]:
+        """The names of the file's columns."""
+        return self._table.columns
+
+    def cases(self) -> Mapping[Case, int]:
+        """The different cases, and how many rows are of each."""
+        return self._of_case
+
+    def case(self, number: int) -> Case:
+        """What the row's combinations are."""
+        return self._cases[self._kind(self._cells(number))]
+
+    def row(self, number: int) -> tuple[Case, Pins]:
+        """What the row's combinations are, and what it says itself."""
+        cells = self._cells(number)
+        text = cells.get("prompt") or self._text or ""
+        values = {name: _text(self._reads[name], cell) for name, cell in cells.items() if name != "id"}
+        words = slug(text)
+        label = cells.get("id") or f"{words}-{short_digest(text)[:6]}"
+        return self._cases[self._kind(cells)], Pins(label, words, values)
+
+    def text(self, number: int) -> str:
+        """The row's prompt, its templates not filled in."""
+        return (self._prompt_cell(number) if self._prompt_column is not None else "") or self._text or ""
+
+    def _prompt_cell(self, number: int) -> str:
+        return self._table.row(number)[self._prompt_column or 0]
+
+    def columns(self, number: int) -> Mapping[str, Column]:
+        """What the row says itself, and where."""
+        cells = self._cells(number)
+        origin = f"{self._table.file}:{self._table.line(number)}"
+        return {
+            name: pinned(name, _text(self._reads[name], cell), origin, self._place(number, name))
+            for name, cell in cells.items()
+            if name not in {"id", "prompt"}
+        }
+
+    def fill(self, make_case: Callable[[Mapping[str, Column], Column], Case], problems: Problems) -> None:
+        """Check every cell, and make the case of each kind of row."""
+        known: dict[str, set[str]] = {name: set() for name in self._reads}
+        end = 0
+        for number in range(len(self)):
+            cells = self._cells(number)
+            right = all(
+                cell in known[name] or self._is_right(number, name, cell, known[name], problems)
+                for name, cell in cells.items()
+                if name != "id"
+            )
+            if not right:
+                continue
+            kind = self._kind(cells)
+            if (case := self._cases.get(kind)) is None:
+                text = pinned("prompt", cells.get("prompt") or self._text, "prompt", self._place(number, "prompt"))
+                case = self._cases[kind] = make_case(self.columns(number), text)
+            self._of_case[case] += 1
+            end += case.count
+            self.ends.append(end)
+
+    def _is_right(self, number: int, name: str, cell: str, known: set[str], problems: Problems) -> bool:
+        try:
+            _text(self._reads[name], cell)
+        except ValueError as error:
+            problems.add(self._place(number, name), f"{shown(cell)} is not a value of {name}", str(error))
+            return False
+        if name not in TEXTS and len(known) < 10_000:
+            known.add(cell)
+        return True
+
+    def _cells(self, number: int) -> dict[str, str]:
+        """The row's cells by column, empty ones left out."""
+        return {name: cell for name, cell in zip(self._table.columns, self._table.row(number), strict=True) if cell}
+
+    def _kind(self, cells: Mapping[str, str]) -> Hashable:
+        """What makes two rows pin alike: which fields, the values that decide, and the variables of the texts."""
+        return (
+            tuple(
+                (name, cell if name in self._deciding else "")
+                for name, cell in cells.items()
+                if name not in {"id", "prompt"}
+            ),
+            tuple(tuple(names(cells[name])) for name in TEXTS if "{{" in cells.get(name, "")),
+            "prompt" in cells,
+        )
+
+    def _place(self, number: int, name: str) -> RowPlace:
+        return RowPlace(self._table.file, self._table.line(number), name)
+
+
+def _text(reads: Reads, cell: str) -> str:
+    """A cell as it is sent; ValueError says what would be accepted."""
+    return reads.text(resolve(cell) if isinstance(reads, Whole | Number) else cell)
