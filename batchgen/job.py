@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from batchgen.errors import UsageError
 from batchgen.manifest.build import Surroundings, build
-from batchgen.manifest.survey import survey
 from batchgen.store.inputs import inspect_image
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from batchgen.manifest.manifest import Manifest
@@ -26,17 +26,34 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
-def load_job(path: Path, *, run_id: str, provider: str | None = None) -> Manifest:
-    """The manifest of the job at `path`, `provider` in place of its own if given; UsageError says what is wrong."""
+def load_job(path: Path, *, run_id: str, provider: str | None = None, overrides: Sequence[str] = ()) -> Manifest:
+    """The manifest of the job at `path`; `provider` and `key=value` overrides stand over its own words.
+
+    Raises:
+        UsageError: What is wrong with the job, or why it can't be read.
+    """
+    return read_job(_read(path), str(path), path.parent, run_id=run_id, provider=provider, overrides=overrides)
+
+
+def read_job(  # noqa: PLR0913 - a job takes this much from outside
+    data: bytes,
+    file: str,
+    folder: Path,
+    *,
+    run_id: str,
+    provider: str | None = None,
+    overrides: Sequence[str] = (),
+) -> Manifest:
+    """The manifest of a job's bytes; paths in it are relative to `folder`."""
     surroundings = Surroundings(
         environment=os.environ,
-        inspect_image=partial(inspect_image, base=path.parent),
+        inspect_image=partial(inspect_image, base=folder),
+        lines=partial(_lines, folder),
         stamps={"date": f"{datetime.now().astimezone():%Y-%m-%d}", "run": run_id},
         provider=provider,
+        overrides=overrides,
     )
-    manifest = build(_read(path), str(path), surroundings)
-    survey(manifest)
-    return manifest
+    return build(data, file, surroundings)
 
 
 def _read(path: Path) -> bytes:
@@ -49,3 +66,18 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: can't be read: {error.strerror}; check its permissions") from None
+
+
+def _lines(folder: Path, path: str) -> Iterator[str]:
+    """The lines of a data file with their ends; ValueError says why it can't be read."""
+    file = folder / path
+    if not file.is_file():
+        what = "is not a file" if file.exists() else "does not exist"
+        raise ValueError(f"{path} {what}; paths are relative to the job, here {folder or '.'}")
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            yield from lines
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8; save it as UTF-8 text") from None
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}; check its permissions") from None

@@ -67,6 +67,11 @@ class Manifest:
                 yield self._task(index, prompt, found)
                 index += 1
 
+    def start(self, prompt: Prompt) -> int:
+        """The index of an entry's first task."""
+        which = self.prompts.index(prompt)
+        return self.ends[which - 1] if which else 0
+
     def find(self, index: int) -> tuple[Prompt, Combination]:
         """The entry of the task at `index`, and which of its combinations it is."""
         which = bisect_right(self.ends, index)

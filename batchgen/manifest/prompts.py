@@ -123,7 +123,7 @@ class Combination(NamedTuple):
     row: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prompt:
     """One entry of `prompts:` or `tasks:`."""
 

@@ -1,0 +1,143 @@
+"""A part of a job: the tasks with some values (`--only`), or a few that show every value of every axis (`--sample`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchgen.errors import ManifestError, UsageError, nearest
+from batchgen.manifest.axes import ColumnReader, Variable
+from batchgen.manifest.document import read
+from batchgen.manifest.problems import Problems
+from batchgen.manifest.sources import PLURALS
+from batchgen.manifest.tree import Positions, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from batchgen.manifest.manifest import Manifest
+    from batchgen.manifest.matrix import Block
+    from batchgen.manifest.prompts import Prompt
+    from batchgen.model import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The values that tasks must have, by name of a field or variable."""
+
+    values: dict[str, Collection[str]]
+
+    def __contains__(self, task: Task) -> bool:
+        known = {**task.variables, **dict(task.request.fields), "prompt_id": task.prompt_id}
+        return all(known.get(name) in values for name, values in self.values.items())
+
+
+def wanted(manifest: Manifest, settings: Sequence[str]) -> Wanted:
+    """What `--only` asks for: `seed=1..4`, `style_preset=anime`; the same name twice means either.
+
+    Raises:
+        UsageError: A setting names no field or variable, or no value of it.
+    """
+    found: dict[str, set[str]] = {}
+    parameters = manifest.settings.provider.capabilities.parameters
+    variables = {name for prompt in manifest.prompts for block, _ in prompt.blocks() for name in block.names}
+    known = {*parameters, *variables, "prompt_id"}
+    for setting in settings:
+        key, sign, text = setting.partition("=")
+        name = PLURALS.get(key.strip(), key.strip())
+        if not sign or name not in known:
+            accepted = f"{nearest(name, known)} accepted: {', '.join(sorted(known))}".strip()
+            raise UsageError(f"--only {setting}: not a field=value; {accepted}")
+        found.setdefault(name, set()).update(_values(setting, text, parameters.get(name) or Variable(name=name)))
+    return Wanted(dict(found))
+
+
+def _values(setting: str, text: str, parameter: object) -> Iterator[str]:
+    try:
+        document = read(f"only: {text}\n".encode(), f"--only {setting}", {})
+        problems = Problems(document)
+        spec = document.values["only"]
+        column = ColumnReader(problems).read(parameter, spec, "--only", ("only",))  # type: ignore[arg-type]
+        problems.check()
+    except ManifestError as error:
+        first = error.problems[0]
+        raise UsageError(f"--only {setting}: {first.cause}; {first.accepted}") from None
+    return (str(value) for value in column.values)
+
+
+def sample(manifest: Manifest, size: int) -> list[int]:
+    """The indices of `size` tasks, in order: those that show every value of every axis, then others evenly spread."""
+    total = len(manifest)
+    if size >= total:
+        return list(range(total))
+    picked: dict[int, None] = {}
+    shows = [_shows(manifest, prompt, row, size) for prompt, row in _units(manifest, size)]
+    while shows and len(picked) < size:
+        for each in list(shows):
+            index = next(each, None)
+            if index is None:
+                shows.remove(each)
+            elif len(picked) < size:
+                picked[index] = None
+    for number in range(total):
+        if len(picked) == size:
+            break
+        picked[number * total // size if number < size else number - size] = None
+    return sorted(picked)
+
+
+def _units(manifest: Manifest, most: int) -> Iterator[tuple[Prompt, int]]:
+    """Every prompt; of a data file's rows so many, evenly spread."""
+    for prompt in manifest.prompts:
+        rows = len(prompt.rows)
+        yield from ((prompt, number * rows // min(rows, most)) for number in range(min(rows, most)))
+
+
+def _shows(manifest: Manifest, prompt: Prompt, row: int, most: int) -> Iterator[int]:
+    """Tasks of one row that together show every value of its axes, each task as many new ones as it can."""
+    start = manifest.start(prompt) + (prompt.rows.ends[row - 1] if row else 0) * prompt.repeat
+    for block in prompt.rows.case(row).blocks:
+        for positions in _cover(block, most):
+            rank = block.tree.rank(positions)
+            if rank is not None:
+                yield start + rank * prompt.repeat
+        start += block.tree.count * prompt.repeat
+
+
+def _cover(block: Block, most: int) -> Iterator[list[int]]:
+    """Combinations until every position of every axis that stands in any has been seen; of a long axis, `most` of them."""
+    unseen = [
+        {number * len(axis) // min(len(axis), most) for number in range(min(len(axis), most))} for axis in block.axes
+    ]
+    if not any(unseen):
+        yield []
+    while any(unseen):
+        first = max(range(len(unseen)), key=lambda axis: len(unseen[axis]))
+        box: dict[int, Positions] = {}
+        found: Tree | None = None
+        for axis in sorted(range(len(unseen)), key=lambda each: each != first):
+            fresh = {min(unseen[axis])} if axis == first else unseen[axis]
+            if not fresh:
+                continue
+            tree = _within(block, {**box, axis: Positions(frozenset(fresh))})
+            if tree.count:
+                box[axis], found = Positions(frozenset(fresh)), tree
+            elif axis == first:
+                break
+        if found is None:
+            unseen[first].discard(min(unseen[first]))  # no combination holds it
+            continue
+        positions = found.nth(0)
+        for axis, position in enumerate(positions):
+            unseen[axis].discard(position)
+        yield positions
+
+
+def _within(block: Block, box: dict[int, Positions]) -> Tree:
+    outside = [{axis: where.complement()} for axis, where in box.items()]
+    return Tree(block.tree.sizes, (*block.excluded, *outside))
+
+
+def select(tasks: Iterable[int], manifest: Manifest, part: Wanted) -> Iterator[int]:
+    """Those of the tasks, by index, that have the wanted values."""
+    return (index for index in tasks if manifest.task(index) in part)
