@@ -51,12 +51,9 @@ class Problem:
     def headline(self, file: str) -> str:
         """One line: `file:line:column: path: what is wrong; what would be accepted`."""
         where = f"{self.file or file}:{self.line}:{self.column}: " if self.line else f"{file}: --set "
-        return (
-            where
-            + (f"{self.path}: " if self.path else "")
-            + self.cause
-            + (f"; {self.accepted}" if self.accepted else "")
-        )
+        path = f"{one_line(self.path, 100)}: " if self.path else ""
+        accepted = f"; {one_line(self.accepted, 600)}" if self.accepted else ""
+        return where + path + one_line(self.cause, 300) + accepted
 
 
 class ManifestError(UsageError):
@@ -79,6 +76,12 @@ class ManifestError(UsageError):
         return headline + excerpt(self._lines[problem.line - 1], problem.column)
 
 
+def one_line(text: str, most: int) -> str:
+    """Text that is safe to show: controls as they are escaped in Python, at most so many characters."""
+    cut = text if len(text) <= most else f"{text[: most - 1]}…"
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cut)
+
+
 def excerpt(line: str, column: int, width: int = 100) -> str:
     """The part of a source line around `column` (from 1) with a caret under it; controls shown as dots."""
     start = max(0, column - 1 - width // 2)
@@ -88,5 +91,5 @@ def excerpt(line: str, column: int, width: int = 100) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint for a misspelt word: `did you mean 'seed'?`, or nothing."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    close = get_close_matches(word[:60], list(known), n=1, cutoff=0.6)  # difflib takes quadratic time
     return f"did you mean {close[0]!r}?" if close else ""

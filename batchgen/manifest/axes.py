@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 Value = str | DerivedSeed | None
 """A field's text, a seed that waits for its task, or None: the field is not sent."""
 
+SMALLEST, LARGEST = Decimal("1e-12"), Decimal("1e15")
 MOST_COMPARED = 1_000_000
 """Up to so many values of a mixed list are compared with one another; beyond that equal ones are found as they come."""
 
-_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)"
+_NUMBER = r"[-+]?(?:[0-9]{1,15}(?:\.(?!\.)[0-9]{0,12})?|\.[0-9]{1,12})"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?::({_NUMBER}))?")
 
 
@@ -120,7 +121,8 @@ class ColumnReader:
 
     def pin(self, parameter: Reads, value: Any, origin: str, path: Path) -> Column | None:
         """The column of one value; None, and a note, where it is none or several."""
-        if isinstance(value, list | dict):
+        ranged = isinstance(value, str) and isinstance(parameter, Whole | Number) and _RANGE.fullmatch(value)
+        if isinstance(value, list | dict) or ranged:
             self._problems.add(path, f"{path[-1]} is pinned here, to one value", "put several under sweep")
             return None
         values = self._piece(parameter, value, path, ranges=False)
@@ -177,6 +179,8 @@ class _NotAccepted(Exception):  # noqa: N818 - it never leaves this file
 
 
 def _steps(parameter: Reads, first: Decimal, last: Decimal, step: Decimal) -> Sequence[Value]:
+    if not all(number == 0 or SMALLEST <= abs(number) <= LARGEST for number in (first, last, step)):
+        raise _NotAccepted("a range beyond all sizes", f"accepted: numbers from {SMALLEST:f} to {LARGEST:f}")
     if step == 0 or (last - first) / step < 0:
         cause = f"the range {first}..{last} by {step} holds nothing"
         raise _NotAccepted(cause, "accepted: first..last or first..last:step, upwards")
@@ -226,9 +230,11 @@ def _listed(
 
 def shown(item: Any) -> str:
     """A value as the job wrote it, shortened."""
-    text = repr(item) if isinstance(item, str) else str(item)
+    text = repr(item[:60]) if isinstance(item, str) else str(item)
     if isinstance(item, bool):
         text = text.lower()
+    elif item is None:
+        text = "null"
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

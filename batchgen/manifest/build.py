@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from batchgen.model import InputImage
 
 
+MOST_TASKS = 10**12
 ENTRIES = ("prompts", "tasks")
 OTHERS_NEED = ("provider", "presets", "vars")
 """Where one of these can't be read, what refers to it would seem wrong too."""
@@ -72,9 +73,7 @@ def build(data: bytes, file: str, surroundings: Surroundings) -> Manifest:
 
 def _shape(document: Document, problems: Problems) -> JobShape:
     """The job's shape; what is wrong with it is noted and left out, so that the rest can be looked at too."""
-    values = document.values
-    if isinstance(values, dict):
-        values = {key: value for key, value in values.items() if value is not None}
+    values = dict(document.values) if isinstance(document.values, dict) else document.values
     try:
         return JobShape.model_validate(values)
     except ValidationError as error:
@@ -107,8 +106,13 @@ class _Builder:
         settings = provider_settings(self._job.provider, self._surroundings.provider, self._problems)
         prompts = self._prompts(settings)
         self._check_ids()
-        if not any(prompt.count for prompt in prompts) and not self._problems.found:
-            self._problems.add((), "the job makes nothing", "add prompts: with a list of texts, or exclude less")
+        total = sum(prompt.count for prompt in prompts)
+        if total > MOST_TASKS:
+            self._problems.add((), f"the job makes {total:,} tasks", f"accepted: up to {MOST_TASKS:,}")
+        if not self._job.prompts and not self._job.tasks:
+            self._problems.add((), "no prompts", "add prompts: with a list of texts")
+        elif total == 0 and not self._problems.found:
+            self._problems.add((), "nothing is left to make", "exclude less")
         self._problems.check()
         return Manifest(
             file=self._document.file,
@@ -123,6 +127,7 @@ class _Builder:
             stamps=self._surroundings.stamps,
             source=data,
             warnings=tuple(self._document.warnings),
+            places=self._document.places,
         )
 
     def _prompts(self, settings: ProviderSettings) -> list[Prompt]:
@@ -154,7 +159,7 @@ class _Builder:
             },
             repeat=job.repeat,
             path=self._path(),
-            check=CombinationCheck(capabilities, self._problems, skip_invalid=job.skip_invalid),
+            check=CombinationCheck(capabilities, self._problems, job.vars, skip_invalid=job.skip_invalid),
             lines=self._surroundings.lines,
             read_images=self._read_images,
             matched=set(),

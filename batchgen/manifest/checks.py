@@ -37,10 +37,13 @@ class _Class:
 class CombinationCheck:
     """Checks the blocks of one job."""
 
-    def __init__(self, capabilities: Capabilities, problems: Problems, *, skip_invalid: bool) -> None:
+    def __init__(
+        self, capabilities: Capabilities, problems: Problems, variables: Iterable[str], *, skip_invalid: bool
+    ) -> None:
         self._capabilities = capabilities
         self._problems = problems
         self._skip_invalid = skip_invalid
+        self._variables = variables
 
     def checked(self, block: Block) -> Block:
         """The block without what can't be sent, where that is skipped; otherwise what can't be sent is noted."""
@@ -78,8 +81,8 @@ class CombinationCheck:
         for name in names(str(texts.get(field) or "")):
             if texts.get(name) is None:
                 column, position = chosen[field]
-                variables = [each for each in texts if each not in self._capabilities.parameters]
-                self._problems.unknown_variable(column.place(position), name, variables)
+                here = [each for each in texts if each not in self._capabilities.parameters]
+                self._problems.unknown_variable(column.place(position), name, {*here, *self._variables})
 
 
 def _classes(axis: Axis, number: int, block: Block) -> list[_Class]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from batchgen.errors import ManifestError, Problem
-from batchgen.manifest.environment import expand
+from batchgen.manifest.environment import expand, is_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +36,8 @@ Path = tuple[str | int, ...]
 Where = Path | RowPlace
 
 DEEPEST = 40
-MOST_NODES = 500_000
+MOST_NODES = 200_000
+MOST_PROBLEMS = 100
 MOST_DIGITS = 40
 
 _NULL = re.compile(r"~|null|Null|NULL|")
@@ -45,6 +46,7 @@ _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
+_COMMENT = re.compile(r"\s+#")
 _STRING_TAGS = {None, "!", "tag:yaml.org,2002:str"}
 _PROMPT_TEXTS = {"prompt", "negative_prompt"}
 
@@ -99,7 +101,7 @@ def read(data: bytes, file: str, environment: Mapping[str, str]) -> Document:
     except yaml.MarkedYAMLError as error:
         document.problems.append(_syntax_problem(error, document.source))
     except yaml.reader.ReaderError as error:
-        line = document.source.count("\n", 0, error.position) + 1
+        line = document.source.encode()[: error.position].count(b"\n") + 1  # libyaml counts bytes
         cause = (
             f"the character {chr(error.character)!a} can't stand in YAML" if isinstance(error.character, int) else ""
         )
@@ -135,6 +137,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError, source: str) -> Problem:
         remedy = "put quotes around a value that holds {{ or ${"
     elif "\t" in text[: place.column + 1]:
         remedy = "indent with spaces"
+    elif ": " in text:
+        remedy = "quote a text that holds ': '"
     cause = f"not YAML: {error.problem}"
     return Problem(line=place.line, column=place.column, path="", cause=cause, accepted=remedy)
 
@@ -184,6 +188,8 @@ class _Reader:
 
     def _wrong(self, event: Any, path: Path, cause: str, accepted: str = "") -> None:
         self._document.problems.append(_problem(event.start_mark, path, cause, accepted))
+        if len(self._document.problems) >= MOST_PROBLEMS:
+            raise _TooMuch
 
     def _count(self, event: Any, path: Path, nodes: int) -> None:
         self._nodes += nodes
@@ -228,7 +234,7 @@ class _Reader:
         values: list[Any] = []
         plain = 0
         while not isinstance(item := next(self._events), yaml.SequenceEndEvent):
-            plain += isinstance(item, yaml.ScalarEvent) and item.style is None
+            plain += _is_plain(item)
             values.append(self._value(item, (*path, len(values))))
         if path == ("prompts",) and event.flow_style and plain > 1:
             self._warn(
@@ -260,14 +266,15 @@ class _Reader:
         if _is_prompt_text(path):
             if plain:
                 self._warn_of_comment(event, path)
-            return None if plain and path[0] != "prompts" and _NULL.fullmatch(text) else text
+            left_out = plain and "negative_prompt" in path[-2:] and _NULL.fullmatch(text)
+            return None if left_out else text
         try:
             expanded = expand(text, self._environment)
         except ValueError as error:
             cause, _, accepted = str(error).partition("; ")
             self._wrong(event, path, cause, accepted)
             return text
-        return resolve(expanded) if plain else expanded
+        return resolve(expanded) if plain or is_reference(text) else expanded  # "${N}" may be a number too
 
     def _warn(self, event: Any, path: Path, cause: str, accepted: str) -> None:
         self._document.warnings.append(_problem(event.start_mark, path, cause, accepted))
@@ -276,8 +283,7 @@ class _Reader:
         if self._lines is None:
             self._lines = self._document.source.splitlines()
         end = event.end_mark
-        rest = self._lines[end.line][end.column :] if end.line < len(self._lines) else ""
-        if re.match(r"\s+#", rest):
+        if end.line < len(self._lines) and _COMMENT.match(self._lines[end.line], end.column):
             self._warn(event, path, "what follows ' #' is a comment and no part of the text", "quote it to keep it")
 
 

@@ -12,6 +12,7 @@ from batchgen.manifest.matrix import blocks
 from batchgen.manifest.paths import DEFAULT, DEFAULT_SPLIT, SPLIT_ABOVE, PathTemplate, slug
 from batchgen.manifest.prompts import Case, OneRow, Pins, Prompt
 from batchgen.manifest.rows import TableRows
+from batchgen.manifest.schema import PromptShape
 from batchgen.manifest.sources import Source, SourceReader, arranged, winners
 from batchgen.manifest.table import TableError, read_table
 from batchgen.manifest.template import names
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from batchgen.manifest.checks import CombinationCheck
     from batchgen.manifest.document import Path
     from batchgen.manifest.problems import Problems
-    from batchgen.manifest.schema import PromptShape, TaskShape
+    from batchgen.manifest.schema import TaskShape
     from batchgen.manifest.sources import AxisKey
     from batchgen.manifest.table import Lines, Table
     from batchgen.providers.capabilities import Parameter
@@ -193,6 +194,8 @@ class EntryReader:
 
 def _no_prompt(shape: PromptShape) -> tuple[str, str]:
     keys = list(shape.model_extra or {})
+    if len(keys) == 1 and (hint := nearest(keys[0], PromptShape.model_fields)):
+        return f"unknown key {keys[0]!r}", hint
     if len(keys) == 1:
         return f"{keys[0]!r}: a mapping where a prompt was meant", "quote a prompt that holds ': '"
     return "an entry without its prompt", "add prompt: with its text, or file: with a data file"

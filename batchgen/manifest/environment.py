@@ -26,3 +26,9 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
         raise ValueError(f"the environment variable {match['name']} is not set{said}; set it, or give ${{V:-default}}")
 
     return _REFERENCE.sub(value, text)
+
+
+def is_reference(text: str) -> bool:
+    """Is this one reference and nothing else, so that its value need not be text?"""
+    match = _REFERENCE.fullmatch(text)
+    return match is not None and match["dollar"] is None

@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from batchgen.manifest import template
+from batchgen.manifest.document import RowPlace
 from batchgen.manifest.identity import canonical, task_id
 from batchgen.manifest.paths import FIELD_TOKENS
 from batchgen.manifest.seeds import DerivedSeed, derive
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from batchgen.errors import Problem
     from batchgen.manifest.axes import Column, Value
+    from batchgen.manifest.document import Path, Place, Where
     from batchgen.manifest.matrix import Block
     from batchgen.manifest.prompts import Combination, Prompt
     from batchgen.manifest.schema import LimitsShape, RetryShape
@@ -47,6 +49,8 @@ class Manifest:
     source: bytes
     """The job file as it was read."""
     warnings: tuple[Problem, ...]
+    places: Mapping[Path, Place]
+    """Where the job says what, by path."""
 
     def warning_lines(self) -> list[str]:
         """What the job's author may want to know, a line each."""
@@ -120,6 +124,13 @@ class Manifest:
         chosen = found.block.chosen(found.block.tree.nth(found.number))
         own = {name: (column, 0) for name, column in prompt.rows.columns(found.row).items()}
         return {name: own.get(name, each) for name, each in chosen.items()}
+
+    def where(self, path: Where) -> str:
+        """A place as a person finds it: `job.yaml:12`; empty for what is built in."""
+        if isinstance(path, RowPlace):
+            return f"{path.file}:{path.line}"
+        place = self.places.get(path) if path else None
+        return f"{self.file}:{place.line}" if place and place.line else "--set" if place else ""
 
     @cached_property
     def _path_tokens(self) -> dict[str, str]:

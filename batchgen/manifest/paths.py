@@ -27,7 +27,7 @@ _TOKEN = re.compile(r"\{([^{}]*)\}")
 _VARIABLE = re.compile(r"vars\.[A-Za-z_][A-Za-z0-9_-]*")
 _RATIO = re.compile(r"(?<=\d):(?=\d)")
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]+')
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])\s*(\..*)?")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,2}|[A-Za-z0-9_-]{5,120}")
 """Names that are safe as they are; a device's name has three or four characters."""
 
@@ -100,8 +100,8 @@ def safe_name(text: str) -> str:
     """One part of a path: no separators, controls, reserved device names, leading dots or trailing dots and spaces."""
     if _PLAIN.fullmatch(text):
         return text
-    name = unicodedata.normalize("NFC", _UNSAFE.sub("-", text))
-    name = "".join(char for char in name if unicodedata.category(char)[0] != "C").strip(" .")
+    shown = "".join(char for char in _UNSAFE.sub("-", text) if unicodedata.category(char)[0] != "C")
+    name = unicodedata.normalize("NFC", shown).strip(" .")
     if len(name.encode()) > MOST_PART_BYTES:
         kept = name.encode()[: MOST_PART_BYTES - 7].decode(errors="ignore")
         name = f"{kept}-{short_digest(text)[:6]}"  # two long names that begin alike stay two

@@ -72,5 +72,5 @@ class Problems:
         """A template names a variable that its combination has no value for."""
         variables = sorted(known)
         hint = nearest(name, variables)
-        accepted = f"variables here: {', '.join(variables)}" if variables else "define it under vars"
+        accepted = f"variables: {', '.join(variables)}" if variables else "define it under vars"
         self.add(path, f"{{{{{name}}}}} has no value here", f"{hint} {accepted}".strip())

@@ -16,10 +16,29 @@ from batchgen.manifest.seeds import MOST as MOST_SEEDS
 from batchgen.model import Window
 
 
-class Shape(BaseModel):
+class _Nulls(BaseModel):
+    """A null under a key that is known is as if the key were not there."""
+
+    model_config = ConfigDict(strict=True, frozen=True, arbitrary_types_allowed=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {key: value for key, value in values.items() if value is not None or key not in cls.model_fields}
+
+
+class Shape(_Nulls):
     """A mapping whose keys are all known."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid")
+
+
+class OpenShape(_Nulls):
+    """A mapping whose further keys are looked at by whoever knows them."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 def _wrapped(key: str) -> BeforeValidator:
@@ -27,8 +46,11 @@ def _wrapped(key: str) -> BeforeValidator:
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
 
 
-def _without_nulls(value: Any) -> Any:
-    return {key: each for key, each in value.items() if each is not None} if isinstance(value, dict) else value
+def _no_bool(value: Any) -> Any:
+    """Python holds that True is 1; a job does not."""
+    if isinstance(value, bool):
+        raise ValueError("not a number; accepted: 1")  # noqa: TRY004 - pydantic hears ValueError only
+    return value
 
 
 Wholes = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -36,7 +58,6 @@ Amount = Annotated[Decimal, BeforeValidator(units.amount)]
 Label = Annotated[str, Field(min_length=1, max_length=100)]
 Presets = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
 Fields = dict[str, Any]
-Sweep = Annotated[Fields, BeforeValidator(_without_nulls)]
 
 
 class Bounds(Shape):
@@ -95,10 +116,9 @@ class PriceShape(Shape):
         return self
 
 
-class PricesShape(BaseModel):
+class PricesShape(OpenShape):
     """`prices:`: their month, and a price by model."""
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
     __pydantic_extra__: dict[str, PriceShape]
 
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}(-\d{2})?$")]
@@ -117,10 +137,8 @@ class ProviderShape(Shape):
     prices: PricesShape | None = None
 
 
-class TaskShape(BaseModel):
+class TaskShape(OpenShape):
     """One of `tasks:`, a single request. Further keys are its fields."""
-
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
     prompt: str
     id: Label | None = None
@@ -128,10 +146,8 @@ class TaskShape(BaseModel):
     repeat: Wholes | None = None
 
 
-class PromptShape(BaseModel):
+class PromptShape(OpenShape):
     """One of `prompts:`; a text alone is its prompt. Further keys are fields of the request, pinned."""
-
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
     prompt: str | None = None
     file: str | None = None
@@ -139,7 +155,7 @@ class PromptShape(BaseModel):
     preset: Presets = ()
     repeat: Wholes | None = None
     zip: list[Fields] = []
-    sweep: Sweep = {}
+    sweep: Fields = {}
 
 
 class OutputShape(Shape):
@@ -176,17 +192,17 @@ class ScheduleShape(Shape):
 class JobShape(Shape):
     """A whole job."""
 
-    version: Literal[1] = 1
+    version: Annotated[Literal[1], BeforeValidator(_no_bool)] = 1
     name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     seed_root: int = 0
     seed_mode: Literal["shared", "per_prompt", "per_task"] = "shared"
-    provider: Annotated[ProviderShape, _wrapped("kind"), BeforeValidator(_without_nulls)] = ProviderShape()
+    provider: Annotated[ProviderShape, _wrapped("kind")] = ProviderShape()
     limits: LimitsShape = LimitsShape()
     retry: RetryShape = RetryShape()
     defaults: Fields = {}
     presets: dict[str, Fields] = {}
     vars: Fields = {}
-    sweep: Sweep = {}
+    sweep: Fields = {}
     repeat: Wholes = 1
     skip_invalid: bool = False
     prompts: Annotated[list[Annotated[PromptShape, _wrapped("prompt")]], Field(min_length=1)] = []

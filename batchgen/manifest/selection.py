@@ -105,7 +105,7 @@ def _shows(manifest: Manifest, prompt: Prompt, row: int, most: int) -> Iterator[
 
 
 def _cover(block: Block, most: int) -> Iterator[list[int]]:
-    """Combinations until every position of every axis that stands in any has been seen; of a long axis, `most` of them."""
+    """Combinations until every position that stands in any has been seen; of a long axis, `most` of its positions."""
     unseen = [
         {number * len(axis) // min(len(axis), most) for number in range(min(len(axis), most))} for axis in block.axes
     ]

@@ -41,7 +41,7 @@ def provider_settings(shape: ProviderShape, chosen: str | None, problems: Proble
     kind = chosen or shape.kind
     if kind not in PROVIDERS:
         accepted = f"{nearest(kind, PROVIDERS)} accepted: {', '.join(PROVIDERS)}".strip()
-        problems.add(("provider", "kind"), f"unknown provider {kind!r}", accepted)
+        problems.add(problems.innermost(("provider",), "kind"), f"unknown provider {kind!r}", accepted)
     provider = PROVIDERS.get(kind, PROVIDERS["gateway"])
     own = chosen in {None, shape.kind}  # another kind has another address and another key
     if own and shape.url is not None:
@@ -63,7 +63,8 @@ def _check_url(url: str, problems: Problems) -> None:
     except ValueError:
         parts, host = urlsplit(""), None
     if not host or parts.scheme not in {"http", "https"} or parts.username or parts.password:
-        problems.add(("provider", "url"), f"{url!r} is not the address of an API", "accepted: https://host/path")
+        shown = repr(url) if "@" not in url else "a url with a password"
+        problems.add(("provider", "url"), f"{shown} is not the address of an API", "accepted: https://host/path")
     elif parts.scheme == "http" and host not in LOOPBACK:
         problems.add(("provider", "url"), "http would send the key in the clear", "use https; http is for this machine")
 

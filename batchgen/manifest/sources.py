@@ -63,25 +63,18 @@ class SourceReader:
     def pins(self, origin: str, base: Path, specs: Mapping[str, Any], *, also: Sequence[str] = ()) -> Source:
         """Fields of one value each: `defaults`, a preset, a prompt's own keys; `also` are further keys it may have."""
         source = Source()
-        for key, spec in specs.items():
-            if reads := self._known(key, (*base, key), also):
-                source.pin(self._read.pin(reads, spec, origin, (*base, key)))
+        for key, reads in self._by_key(base, specs, also).items():
+            source.pin(self._read.pin(reads, specs[key], origin, (*base, key)))
         return source
 
     def sweep(self, origin: str, base: Path, specs: Mapping[str, Any]) -> Source:
         """A cartesian product, with what is included and excluded."""
         source = Source()
-        spelt: dict[str, str] = {}
-        for key, spec in specs.items():
-            if key in MATRIX_KEYS:
-                continue
-            if (reads := self._known(key, (*base, key), MATRIX_KEYS)) is None:
-                continue
-            if other := spelt.get(reads.name):
-                self._problems.add((*base, key), f"{key} and {other} are one axis", "keep one of them", key=True)
-                continue
-            spelt[reads.name] = key
-            source.columns[reads.name] = (self._read.read(reads, spec, origin, (*base, key)), ("sweep", reads.name))
+        axes = {key: spec for key, spec in specs.items() if key not in MATRIX_KEYS}
+        for key, reads in self._by_key(base, axes, MATRIX_KEYS).items():
+            if axes[key] is not None:
+                column = self._read.read(reads, axes[key], origin, (*base, key))
+                source.columns[reads.name] = (column, ("sweep", reads.name))
         for kind, entries in (("include", source.includes), ("exclude", source.excludes)):
             entries.extend(self._matrix_entries(kind, (*base, kind), specs.get(kind)))
         return source
@@ -91,9 +84,8 @@ class SourceReader:
         source = Source()
         for number, group in enumerate(groups):
             columns = [
-                self._read.read(reads, spec, "zip", (*base, number, key), alike=True)
-                for key, spec in group.items()
-                if (reads := self._known(key, (*base, number, key), ()))
+                self._read.read(reads, group[key], "zip", (*base, number, key), alike=True)
+                for key, reads in self._by_key((*base, number), group, ()).items()
             ]
             if len({len(column.values) for column in columns}) > 1:
                 lengths = ", ".join(f"{column.name} {len(column.values)}" for column in columns)
@@ -118,6 +110,19 @@ class SourceReader:
             )
             for number, entry in enumerate(entries)
         ]
+
+    def _by_key(self, base: Path, specs: Mapping[str, Any], also: Sequence[str]) -> dict[str, Reads]:
+        """The parameter or variable that each key names; two spellings of one are a problem."""
+        found: dict[str, Reads] = {}
+        spelt: dict[str, str] = {}
+        for key in specs:
+            if (reads := self._known(key, (*base, key), also)) is None:
+                continue
+            if other := spelt.get(reads.name):
+                self._problems.add((*base, key), f"{key} and {other} are one axis", "keep one of them", key=True)
+                continue
+            found[key], spelt[reads.name] = reads, key
+        return found
 
     def _known(self, key: str, path: Path, also: Sequence[str]) -> Reads | None:
         """The parameter or variable that a key names; anything else is a problem."""

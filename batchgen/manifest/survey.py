@@ -10,7 +10,6 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,7 @@ class Survey:
     skipped: int
     """Combinations that no model takes and that the job leaves out."""
     models: dict[str, int]
-    """Tasks by model, duplicates included."""
+    """Different tasks by model."""
 
 
 def survey(manifest: Manifest) -> Survey:
@@ -47,18 +46,19 @@ def survey(manifest: Manifest) -> Survey:
     total = len(manifest)
     repeated = sum(_repeated(block) * times for prompt in manifest.prompts for block, times in prompt.blocks())
     duplicates = 0 if _all_different(manifest) else _count_equal(manifest)
+    models = _models(manifest) if not duplicates else _different_models(manifest)
     if not all(prompt.path.tells_apart for prompt in manifest.prompts) and total <= MOST_LOOKED_AT:
         _check_paths(manifest)
     return Survey(
         tasks=total - (duplicates or 0),
         duplicates=None if duplicates is None else duplicates + repeated,
         skipped=sum(block.skipped * times for prompt in manifest.prompts for block, times in prompt.blocks()),
-        models=_models(manifest),
+        models=models,
     )
 
 
 def distinct(manifest: Manifest, found: Survey) -> Iterable[int]:
-    """The index of every task once, at its first place."""
+    """The index of every different task, at its first place."""
     return range(len(manifest)) if found.duplicates == 0 else _first_places(manifest)
 
 
@@ -85,6 +85,10 @@ def _models(manifest: Manifest) -> dict[str, int]:
             for model, count in block.counts("model").items():
                 found[str(model)] += count * times
     return {model: count for model, count in found.items() if count}
+
+
+def _different_models(manifest: Manifest) -> dict[str, int]:
+    return dict(Counter(dict(manifest.task(index).request.fields)["model"] for index in _first_places(manifest)))
 
 
 def _all_different(manifest: Manifest) -> bool:
@@ -174,13 +178,3 @@ def _check_paths(manifest: Manifest) -> None:
                 f"{manifest.file}: output.path: tasks {first} and {index} both go to {task.stem}; "
                 "name what tells them apart in the path, such as {seed} or {id:12}"
             )
-
-
-def price(manifest: Manifest, found: Survey) -> Decimal | None:
-    """What every task costs once, in US dollars, by the price list; None where a model's price is not known."""
-    total = Decimal(0)
-    for model, count in found.models.items():
-        if (each := manifest.settings.provider.capabilities.price_usd(model)) is None:
-            return None
-        total += each * count
-    return total

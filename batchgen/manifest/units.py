@@ -12,8 +12,8 @@ from batchgen.model import Window
 
 MOST_CONCURRENCY = 10_000
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
-_WINDOW = re.compile(r"(\d{1,9})\s*/\s*(\d+(?:\.\d+)?)?\s*(ms|s|m|h|d)")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|s|m|h|d)")
+_WINDOW = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)?\s*(ms|s|m|h|d)")
 
 
 def seconds(value: object) -> float:
@@ -36,6 +36,8 @@ def windows(value: object) -> tuple[Window, ...]:
     """The windows of one rate limit, of a list of them, or of `none`."""
     if value == "none":
         return ()
+    if value == []:
+        raise ValueError("an empty list is no rate limit; accepted: requests / time, such as 150/10s, or none")
     return tuple(window(each) for each in (value if isinstance(value, list) else [value]))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -74,6 +75,10 @@ FAULT_OF_STATUS: Final = {
 }
 
 
+# Tags, and what stands in a style or a script; bounded, since a hostile body makes an open pattern quadratic.
+_HTML = re.compile(r"(?is)<(script|style)\b.{0,2000}?</\1>|<[^<>]{0,200}>")
+
+
 def converse(request: Request, url: str, key: Secret) -> Conversation:
     """Ask for one picture and read the one answer."""
     body, boundary = encode_form(request)
@@ -106,11 +111,12 @@ def encode_form(request: Request) -> tuple[Body, str]:
 
 def read_reply(reply: Reply, key: Secret) -> Outcome:
     """What the answer means; the words of a failure are the provider's where it had any."""
+    reply = _masked(reply, key)
     if reply.status == 200:
         return _read_picture(reply)
-    if reply.status == 204 or 206 <= reply.status < 300:
+    if 200 < reply.status < 300:
         return _failure(reply, Fault.NOT_A_PICTURE, Billing.MAYBE, f"status {reply.status} brings no picture")
-    name, words = _read_error(reply.text)
+    name, words, whole = _read_error(reply.text)
     fault = _fault(reply.status, name)
     if fault is Fault.UNAUTHORISED and reply.status == 401:
         words = "the key was refused"  # the provider's own words can echo part of the key
@@ -118,7 +124,17 @@ def read_reply(reply: Reply, key: Secret) -> Outcome:
         words = f"status {reply.status}" + (
             f" to {_one_line(reply.headers['location'])}" if "location" in reply.headers else ""
         )
-    return _failure(reply, fault, _billing(reply.status, name), words.replace(key.reveal(), "***"))
+    return _failure(reply, fault, _billing(reply.status, by_the_api=whole), words)
+
+
+def _masked(reply: Reply, key: Secret) -> Reply:
+    """The reply without the key, should the server echo it: hidden before anything is cut short."""
+    secret = key.reveal()
+    headers = {name: value.replace(secret, "***") for name, value in reply.headers.items()}
+    flaw = reply.flaw
+    if secret in reply.text and not isinstance(flaw, CutOff):
+        flaw = flaw and "not a picture"  # it quotes the bytes, and may hold a part of the key
+    return replace(reply, headers=headers, text=reply.text.replace(secret, "***"), flaw=flaw)
 
 
 def _read_picture(reply: Reply) -> Outcome:
@@ -157,23 +173,22 @@ def _fault(status: int, name: str) -> Fault:
     return FAULT_OF_STATUS.get(status, Fault.OVERLOADED if status >= 500 else Fault.INVALID)
 
 
-def _billing(status: int, name: str) -> Billing:
-    answered_by_the_api = status >= 500 and name != ""
-    return Billing.NO if 400 <= status < 500 or answered_by_the_api else Billing.MAYBE
+def _billing(status: int, *, by_the_api: bool) -> Billing:
+    return Billing.NO if 400 <= status < 500 or (status >= 500 and by_the_api) else Billing.MAYBE
 
 
-def _read_error(text: str) -> tuple[str, str]:
-    """The name and the words of the API's error JSON (`errors`, older: `message`), or "" and what was there."""
+def _read_error(text: str) -> tuple[str, str, bool]:
+    """The name and the words of an error, and whether it is the API's own JSON (`errors`, once `message`)."""
     try:
         error = json.loads(text)
-    except ValueError:
-        return "", _one_line(re.sub(r"(?s)<(script|style).*?</\1>|<[^>]*>", " ", text))
+    except (ValueError, RecursionError):
+        return "", _one_line(_HTML.sub(" ", text[:4096])), False
     if not isinstance(error, dict):
-        return "", _one_line(text)
+        return "", _one_line(text), False
     said = error.get("errors") or error.get("message") or ""
     words = "; ".join(str(part) for part in said) if isinstance(said, list) else str(said)
-    name = error.get("name")
-    return (name if isinstance(name, str) and "id" in error else ""), _one_line(f"{name}: {words}" if name else words)
+    name = error.get("name") if isinstance(error.get("name"), str) else ""
+    return str(name), _one_line(f"{name}: {words}" if name else words), bool(name) and "id" in error
 
 
 def _one_line(text: str, most: int = 300) -> str:

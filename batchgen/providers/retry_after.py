@@ -22,5 +22,5 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     try:
         wait = parsedate_to_datetime(asked) - parsedate_to_datetime(headers.get("date", ""))
         return min(max(wait.total_seconds(), 0.0), LONGEST_S)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

@@ -1,0 +1,97 @@
+"""Jobs that mean harm, by name; run as a script, it reads one of them within bounds and says what it found.
+
+A hostile job must end as a ManifestError with a line, whatever it does to the parser: so each is read in a process of
+its own, which may die of it, and which may hold 300 MB more than the interpreter and its modules.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchgen.errors import ManifestError
+from batchgen.manifest.build import Surroundings, build
+
+if TYPE_CHECKING:
+    from batchgen.model import InputImage
+
+MOST_BYTES = 300 * 1024 * 1024
+MOST_CPU_S = 15  # far more than any of them may need, so that one that never ends is no endless test
+JOB = "prompts: [a]\n"
+
+
+def _bomb(width: int, depth: int, open_with: str, close_with: str, alias: str) -> str:
+    """`width` ** `depth` values in a few lines."""
+    lines = [f"a0: &a0 {open_with}{alias.format(name='x', number=0)}{close_with}"]
+    for level in range(1, depth):
+        inner = ", ".join(alias.format(name=f"*a{level - 1}", number=number) for number in range(width))
+        lines.append(f"a{level}: &a{level} {open_with}{inner}{close_with}")
+    return "\n".join(lines)
+
+
+def _lines(template: str, count: int) -> str:
+    return "".join(template.format(number) for number in range(count))
+
+
+def hostile() -> dict[str, str]:
+    """Every hostile job by its name."""
+    return {
+        "50,000 brackets": "[" * 50_000,
+        "50,000 brackets, closed": JOB + "name: " + "[" * 50_000 + "]" * 50_000,
+        "50,000 braces": "{" * 50_000,
+        "50,000 flow mappings": "{a: " * 50_000 + "b" + "}" * 50_000,
+        "50,000 block lists in a line": "- " * 50_000 + "a",
+        "5,000 block lists": "".join(" " * depth + "-\n" for depth in range(5_000)),
+        "5,000 block mappings": "".join(" " * depth + "a:\n" for depth in range(5_000)),
+        "50,000 complex keys": "? " * 50_000 + "a",
+        "an alias bomb of lists": _bomb(10, 12, "[", "]", "{name}"),
+        "an alias bomb of mappings": _bomb(10, 12, "{", "}", "k{number}: {name}"),
+        "a merge key bomb": JOB + "x: &x {a: 1}\n" + _lines("y{0}: {{<<: [*x, *x]}}\n", 1_000),
+        "510,000 values": "prompts: [\n" + "a,\n" * 510_000 + "]",
+        "510,000 keys": "x: {" + _lines("k{0}: v,", 510_000) + "}",
+        "100,000 anchors": "x: [" + _lines("&a{0} 1,", 100_000) + "]",
+        "a text without an end": JOB + 'name: "' + "y" * 10_000_000,
+        "prompts in one long line": "prompts: [" + ("y" * 250 + ",") * 80_000 + "]\nname: *nobody",
+        "a long text, aliased often": (
+            "prompts: [a]\ndefaults: {negative_prompt: &x '"
+            + "y" * 1_000_000
+            + "'}\nsweep: {ratios: ["
+            + "*x," * 1_000
+            + "]}"
+        ),
+        "a long prompt, aliased often": "prompts: [&x '" + "y" * 1_000_000 + "'," + "*x," * 200 + "]",
+        "a range of a million digits": JOB + "sweep: {seeds: 1..1" + "0" * 1_000_001 + "}",
+        "a range beyond counting": JOB + "sweep: {image: a.png, strength: '0..1:0.0000000000000000001'}",
+        "steps of 1e-999": JOB + "sweep: {image: a.png, strength: {range: {from: 0, to: 1, step: 1e-999}}}",
+        "1e999999999": "version: 1e999999999\nseed_root: 1e999999999\nrepeat: 1e999999999\n" + JOB,
+        "a range to 1e999999999": JOB + "sweep: {seed: {range: {from: 0, to: 1e999999999}}}",
+        "numbers of a million digits": JOB + f"seed_root: {'9' * 1_000_000}\nrepeat: -0x{'f' * 1_000_000}\n",
+        "10,000 misspelt keys": JOB + _lines("naem{0}: 1\n", 10_000),
+    }
+
+
+NAMES = list(hostile())
+
+
+def _no_image(path: str) -> InputImage:
+    raise ValueError(f"{path} does not exist; give the path of an image")
+
+
+def _main() -> None:
+    data = hostile()[sys.argv[1]].encode()
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    most = pages * resource.getpagesize() + MOST_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
+    try:
+        build(data, "job.yaml", Surroundings(environment={}, inspect_image=_no_image, stamps={}))
+    except ManifestError as error:
+        first = error.problems[0]
+        error.render()
+        sys.stdout.write(f"ManifestError in line {first.line}: {first.cause}"[:200])
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,122 @@
+"""Durations, rate limits and concurrency: each form, and what is said of the rest."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchgen.manifest import units
+from batchgen.model import Window
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("180s", 180),
+        ("15m", 900),
+        ("1.5m", 90),
+        ("2h", 7200),
+        ("1d", 86400),
+        ("250ms", 0.25),
+        (" 3 s ", 3),
+    ],
+)
+def test_each_form_of_a_duration(text: str, seconds: float) -> None:
+    assert units.seconds(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        180,
+        1.5,
+        "180",
+        "s",
+        "",
+        "-1s",
+        "0s",
+        "0.0m",
+        "1 hour",
+        "1h30m",
+        "1e3s",
+        "1S",
+        "inf",
+        "nan s",
+        None,
+        True,
+        [],
+        ".5s",
+    ],
+)
+def test_what_is_no_duration(value: Any) -> None:
+    with pytest.raises(ValueError, match="is not a duration; accepted: a number and a unit, such as 180s, 15m or 2h"):
+        units.seconds(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "window"),
+    [
+        ("150/10s", Window(sends=150, seconds=10)),
+        ("15/s", Window(sends=15, seconds=1)),
+        ("60/m", Window(sends=60, seconds=60)),
+        ("1 / 1.5 h", Window(sends=1, seconds=5400)),
+        ("3/250ms", Window(sends=3, seconds=0.25)),
+    ],
+)
+def test_each_form_of_a_rate_limit(text: str, window: Window) -> None:
+    assert units.window(text) == window
+    assert units.windows(text) == (window,)
+
+
+def test_several_windows_and_none() -> None:
+    assert units.windows(["150/10s", "15/s"]) == (Window(sends=150, seconds=10), Window(sends=15, seconds=1))
+    assert units.windows("none") == ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["150", "150/10", "0/10s", "-1/s", "1.5/s", "150/0s", "/10s", "150/", "a/b", "", 150, None, True, {}, "unknown"],
+)
+def test_what_is_no_rate_limit(value: Any) -> None:
+    said = "is not a rate limit; accepted: requests / time, such as 150/10s, or none"
+    with pytest.raises(ValueError, match=said):
+        units.window(value)
+    with pytest.raises(ValueError, match=said):
+        units.windows(["150/10s", value])
+
+
+@pytest.mark.parametrize(("value", "number"), [("auto", None), (1, 1), (10_000, 10_000), ("8", 8)])
+def test_each_form_of_concurrency(value: Any, number: int | None) -> None:
+    assert units.concurrency(value) == number
+
+
+@pytest.mark.parametrize("value", [0, -1, 10_001, True, 1.5, "", "many", "Auto", "-1", "\u0663", "1.5", None, []])
+def test_what_is_no_concurrency(value: Any) -> None:
+    with pytest.raises(ValueError, match="is not a concurrency; accepted: auto, or a whole number from 1 to 10000"):
+        units.concurrency(value)
+
+
+@given(st.text(max_size=20) | st.from_regex(r"[0-9.]{1,400}\s?(ms|s|m|h|d)", fullmatch=True))
+def test_a_duration_is_a_time_that_ends_or_an_error(text: str) -> None:
+    try:
+        seconds = units.seconds(text)
+    except ValueError:
+        return
+    assert 0 < seconds < math.inf
+
+
+@pytest.mark.parametrize("text", ["9" * 400 + "s", "1/" + "9" * 400 + "s"])
+def test_no_time_is_endless(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a"):
+        (units.window if "/" in text else units.seconds)(text)
+
+
+@pytest.mark.parametrize("sends", [1, 7, 150])
+@pytest.mark.parametrize("seconds", [0.25, 1, 10, 60.5])
+def test_a_window_is_written_as_it_is_read(sends: int, seconds: float) -> None:
+    window = Window(sends=sends, seconds=seconds)
+    assert units.window(str(window)) == window
