@@ -1,12 +1,13 @@
 """How a sandbox process begins, says where it is, and ends."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ from batchgen.sandbox.catalogue import ENDPOINT
 from batchgen.sandbox.server import LOG_PATH, create_app
 from batchgen.sandbox.settings import Settings
 
+_STDIN = 0
 _INTERRUPTED = 130
 _TERMINATED = 143
 # Requests still open at the end, hanging ones among them, are given this long.
@@ -45,9 +47,10 @@ async def serve(settings: Settings, host: str, port: int, announce: Announce, *,
 
 
 def _why_not(host: str, port: int, error: OSError) -> str:
-    if isinstance(error.__cause__ or error, OSError) and "in use" in str(error):
+    if error.errno == errno.EADDRINUSE:
         return f"port {port} on {host} is taken; choose another with --port, or --port 0 for any free one"
-    return f"cannot listen on port {port} of {host}: {error.strerror or error}; choose others with --host and --port"
+    cause = os.strerror(error.errno) if error.errno and error.errno > 0 else error
+    return f"cannot listen on port {port} of {host}: {cause}; choose others with --host and --port"
 
 
 def _whereabouts(host: str, port: int) -> dict[str, str | int]:
@@ -75,9 +78,11 @@ def _listen_for_end(*, with_parent: bool) -> asyncio.Future[int]:
 
 
 def _wait_for_eof(loop: asyncio.AbstractEventLoop, finish: Callable[[int], None]) -> None:
-    # The parent holds the other end of this pipe; the system closes it however the parent dies.
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
+    # The parent holds the other end of this pipe; the system closes it however the parent dies. No stdin at all is
+    # no parent either.
+    with suppress(OSError):
+        while os.read(_STDIN, 4096):
+            pass
     loop.call_soon_threadsafe(finish, 0)
 
 

@@ -1,7 +1,7 @@
 """An order: one request that the rules found good."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from PIL import Image
@@ -17,6 +17,10 @@ class InputImage:
     width: int | None = None
     height: int | None = None
     pixels: Image.Image | None = field(default=None, repr=False)
+
+    def facts(self) -> "InputImage":
+        """The same without its pixels, to be kept for long."""
+        return replace(self, pixels=None)
 
     def as_json(self) -> dict[str, Any]:
         """The facts for the log."""

@@ -97,7 +97,7 @@ class _Sandbox:
         self._authorize(request)
         self._keep_limit(entry)
         verdict = await self._judge(request)
-        entry.fields, entry.image = verdict.fields, verdict.image
+        entry.fields, entry.image = verdict.fields, verdict.image and verdict.image.facts()
         if verdict.order is None:
             raise Refusal(400, *verdict.errors)
         entry.fault = draw(self._settings.fail, self._salt, entry.number)

@@ -1,7 +1,7 @@
 """A client that shows every answer of a sandbox as it came, and what its tests send."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,9 @@ from PIL import Image
 
 PATH = "/v1/images/generations"
 HEADERS = {"Accept": "image/*", "Authorization": "Bearer sandbox"}
-TEXT = {"model": "sd3-large", "prompt": "A cute baby sea otter wearing a beret"}
-Fields = Mapping[str, str | bytes] | Sequence[tuple[str, str | bytes]]
+TEXT: dict[str, str | bytes] = {"model": "sd3-large", "prompt": "A cute baby sea otter wearing a beret"}
+Form = Mapping[str, str | bytes]
+Fields = Form | Sequence[tuple[str, str | bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,11 @@ class Client:
     ) -> Answer:
         """Any request; raises what aiohttp raises when there is no whole answer."""
         async with self.session.request(
-            method, self.base + path, data=body, headers=headers, skip_auto_headers=["Accept", "Content-Type"]
+            method,
+            self.base + path,
+            data=body and io.BytesIO(body),
+            headers=headers,
+            skip_auto_headers=["Accept", "Content-Type"],
         ) as response:
             return Answer(status=response.status, headers=response.headers, body=await response.read())
 
@@ -72,6 +77,10 @@ class Client:
         async with self.session.get(self.base + "/log") as response:
             log: dict[str, Any] = await response.json()
             return log
+
+
+Serve = Callable[..., Awaitable[Client]]
+"""Starts a sandbox with these settings and gives a client of it."""
 
 
 def make_image(form: str = "PNG", size: tuple[int, int] = (96, 64), mode: str = "RGB") -> bytes:

@@ -5,11 +5,12 @@ from collections import Counter
 
 import aiohttp
 import pytest
-from conftest import Serve
-from sandbox_client import TEXT, Client
+from sandbox_client import HEADERS, TEXT, Client, Serve, encode
 
 from batchgen.sandbox.faults import Fault, draw, parse_rate
 from batchgen.sandbox.settings import Settings
+
+pytest_plugins = ["sandbox_fixtures"]
 
 
 async def always(serve: Serve, fault: Fault) -> Client:
@@ -38,14 +39,19 @@ async def test_a_cut_body_is_billed(serve: Serve) -> None:
 async def test_half_of_a_cut_body_arrives(serve: Serve) -> None:
     whole = await (await serve(window=None)).post({**TEXT, "seed": "1"})
     client = await always(serve, Fault.CUT)
-    form = aiohttp.FormData({**TEXT, "seed": "1"}, default_to_multipart=True)
-    headers = {"Accept": "image/*", "Authorization": "Bearer sandbox"}
     got = b""
-    async with client.session.post(client.url, data=form, headers=headers) as response:
-        assert response.headers["Content-Length"] == str(len(whole.body))
-        with pytest.raises(aiohttp.ClientPayloadError):
+
+    async def read() -> None:
+        nonlocal got
+        content = {"Content-Type": "multipart/form-data; boundary=----batchgen"}
+        body = encode({**TEXT, "seed": "1"})
+        async with client.session.post(client.url, data=body, headers={**HEADERS, **content}) as response:
+            assert response.headers["Content-Length"] == str(len(whole.body))
             while chunk := await response.content.readany():
                 got += chunk
+
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await read()
     assert got == whole.body[: len(whole.body) // 2]
 
 
@@ -107,3 +113,13 @@ async def test_latency_comes_before_the_picture(serve: Serve) -> None:
     await client.post(TEXT)
     [entry] = (await client.log())["requests"]
     assert entry["seconds"] >= 0.2
+
+
+async def test_what_a_client_gave_up_waiting_for_is_made_and_billed(serve: Serve) -> None:
+    client = await serve(window=None, latency_s=0.2)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await client.post(TEXT)
+    while (entry := (await client.log())["requests"][0])["seconds"] is None:  # noqa: ASYNC110 - over HTTP
+        await asyncio.sleep(0.01)
+    assert (entry["status"], entry["fault"], entry["billed_credits"]) == (200, None, 6.5)

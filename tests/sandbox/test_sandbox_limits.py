@@ -3,13 +3,14 @@
 import json
 
 import pytest
-from conftest import Serve
 from hypothesis import given
 from hypothesis import strategies as st
-from sandbox_client import TEXT
+from sandbox_client import TEXT, Serve
 
 from batchgen.sandbox.limits import Window, WindowLimiter
 from batchgen.sandbox.settings import Settings
+
+pytest_plugins = ["sandbox_fixtures"]
 
 TWO_A_SECOND = Window(requests=2, window_s=1.0)
 
@@ -21,14 +22,14 @@ def test_the_default_is_the_documented_limit() -> None:
 
 def test_one_more_than_the_window_starts_the_penalty() -> None:
     limiter = WindowLimiter(TWO_A_SECOND, penalty_s=5)
-    assert [limiter.refusal_s(now) for now in (0.0, 0.5, 0.9)] == [0, 0, 5]
-    assert limiter.refusal_s(3.9) == 2
-    assert limiter.refusal_s(5.9) == 0
+    assert [limiter.refusal_s(now) for now in (0.0, 0.5, 0.9)] == [None, None, 5]
+    assert limiter.refusal_s(3.9) == pytest.approx(2)
+    assert limiter.refusal_s(5.9) is None
 
 
 def test_the_window_slides() -> None:
     limiter = WindowLimiter(TWO_A_SECOND, penalty_s=5)
-    assert [limiter.refusal_s(now) for now in (0.0, 0.5, 1.0, 1.5, 2.0)] == [0] * 5
+    assert [limiter.refusal_s(now) for now in (0.0, 0.5, 1.0, 1.5, 2.0)] == [None] * 5
 
 
 @given(st.lists(st.floats(0, 2), max_size=80), st.integers(1, 5), st.floats(0, 4))
@@ -36,7 +37,7 @@ def test_any_window_admits_at_most_its_limit(gaps: list[float], requests: int, p
     limiter, now, admitted = WindowLimiter(Window(requests=requests, window_s=1), penalty_s), 0.0, list[float]()
     for gap in gaps:
         now += gap
-        if limiter.refusal_s(now) == 0:
+        if limiter.refusal_s(now) is None:
             admitted.append(now)
     for start in admitted:
         assert sum(0 <= at - start < 1 for at in admitted) <= requests

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from conftest import Serve
-from sandbox_client import HEADERS, PATH, TEXT, Answer, Client, encode, make_image
+from sandbox_client import HEADERS, PATH, TEXT, Answer, Client, Serve, encode, make_image
 from yarl import URL
+
+pytest_plugins = ["sandbox_fixtures"]
 
 FORM = {"Content-Type": "multipart/form-data; boundary=----batchgen"}
 TEN_MIB = 10 * 1024 * 1024
@@ -199,7 +200,7 @@ async def test_a_client_that_leaves_while_sending_is_no_trouble(
     await writer.drain()
     writer.close()
     await writer.wait_closed()
-    while not (log := (await client.log())["requests"]) or log[0]["seconds"] is None:
+    while not (log := (await client.log())["requests"]) or log[0]["seconds"] is None:  # noqa: ASYNC110 - over HTTP
         await asyncio.sleep(0.01)
     assert (log[0]["status"], log[0]["billed"]) == (None, False)
     assert (await client.post(TEXT)).status == 200

@@ -24,7 +24,7 @@ from batchgen.sandbox.painting.canvas import (
     vignette,
 )
 from batchgen.sandbox.painting.figures import birds, pines, skyline
-from batchgen.sandbox.painting.palette import mix
+from batchgen.sandbox.painting.palette import Colour, mix
 
 
 def photographic(sheet: Sheet) -> Image.Image:
@@ -189,7 +189,7 @@ def fantasy_art(sheet: Sheet) -> Image.Image:
     for layer, light in enumerate((0.46, 0.33, 0.22, 0.12)):
         line = ridge(sheet, 0.56 + 0.12 * layer, 0.5 - 0.08 * layer, 0.52, cells=5 + layer)
         if layer == 2:
-            _castle(sheet, image, line)
+            _castle(sheet, image, line, colours.tone(light))
         mask = polygon_mask(sheet.size, down_from(sheet, line))
         image.paste(
             gradient(sheet.size, [colours.tone(light), colours.tone(light), colours.tone(light + 0.2)]), mask=mask
@@ -227,13 +227,13 @@ def _band(sheet: Sheet, line: Line, factor: int) -> Line:
     return scaled([*line, *((x, y - drop) for x, y in reversed(line))], factor)
 
 
-def _castle(sheet: Sheet, image: Image.Image, line: Line) -> None:
-    """Towers with pointed roofs and lit windows, standing on the line."""
-    colour, lit = sheet.palette.tone(0.14), sheet.palette.accent(0.85)
-    middle, unit = sheet.width * sheet.rng.uniform(0.3, 0.7), sheet.px(0.017)
-    ground = height_at(line, middle)
+def _castle(sheet: Sheet, image: Image.Image, line: Line, colour: Colour) -> None:
+    """Towers with pointed roofs and lit windows on the highest peak; of one colour with it."""
+    lit, unit = sheet.palette.accent(0.88), sheet.px(0.015)
+    inner = line[len(line) // 5 : -len(line) // 5]
+    middle, ground = min(inner, key=lambda point: point[1])
     for offset in range(-3, 4):
-        x, tall = middle + offset * unit * 1.9, unit * (sheet.rng.uniform(5, 9) + 4 - abs(offset))
+        x, tall = middle + offset * unit * 1.9, unit * (sheet.rng.uniform(2, 5) + 1.4 * (4 - abs(offset)))
         foot, top = height_at(line, x) + unit * 3, ground - tall
         left = [(x - unit, foot), (x - unit, top), (x - unit * 1.3, top), (x, top - unit * 2.6)]
         tower = [*left, (x + unit * 1.3, top), (x + unit, top), (x + unit, foot)]

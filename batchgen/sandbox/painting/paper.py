@@ -1,6 +1,7 @@
 """Scenes of paper: cut in layers, folded, and flat facets."""
 
 import math
+from typing import cast
 
 from PIL import Image, ImageChops, ImageDraw
 
@@ -26,6 +27,8 @@ from batchgen.sandbox.painting.canvas import (
 )
 from batchgen.sandbox.painting.palette import Colour, mix
 
+_BICUBIC = Image.Resampling.BICUBIC
+
 
 def cut_paper(sheet: Sheet) -> Image.Image:
     """Sheets of paper cut along the contours of a landscape, one above the other, each with its shadow."""
@@ -35,24 +38,30 @@ def cut_paper(sheet: Sheet) -> Image.Image:
         max(5, round(8 * sheet.detail * min(1.0, sheet.short / 200))),
     )
     accented = sheet.rng.randrange(2, levels - 1)
-    image = plain(sheet.size, colours.tone(0.26))
+    lowest, highest = cast("tuple[float, float]", field.getextrema())
+    image = plain(sheet.size, colours.tone(0.32))
     for level in range(levels):
         share = level / (levels - 1)
-        mask = _above(field, 55 + 120 * share, sheet.px(0.5))
+        mask = _above(field, lowest + (highest - lowest) * (0.15 + 0.66 * share), sheet.px(0.5))
         shadow(image, mask, (0, sheet.px(0.012)), sheet.px(0.014), 0.7)
-        colour = colours.accent(0.68, chroma=1.2) if level == accented else colours.tone(0.36 + 0.58 * share)
+        colour = colours.accent(0.68, chroma=1.2) if level == accented else colours.tone(0.43 + 0.52 * share)
         image.paste(colour, mask=mask)
     return vignette(image, 0.18)
 
 
 def _relief(sheet: Sheet) -> Image.Image:
     """Heights around 0 to 255 in floating point (mode F): contours of 8-bit heights are jagged. A basin amid hills."""
-    columns, rows = (max(4, round(4.2 * side / sheet.short)) for side in sheet.size)
-    sink = sheet.rng.uniform(0.25, 0.75), sheet.rng.uniform(0.25, 0.75)
-    places = [(column / (columns - 1), row / (rows - 1)) for row in range(rows) for column in range(columns)]
-    heights = Image.new("F", (columns, rows))
-    heights.putdata([sheet.rng.uniform(10, 150) + 120 * math.dist(sink, place) for place in places])
-    return heights.resize(sheet.size, Image.Resampling.BICUBIC)
+    rng, across = sheet.rng, math.hypot(*sheet.size) / sheet.short
+    cells, fine = math.ceil(4 * across) + 1, 48 if sheet.short > 200 else 10
+    sink = rng.uniform(0.3, 0.7), rng.uniform(0.3, 0.7)
+    places = [(column / (cells - 1), row / (cells - 1)) for row in range(cells) for column in range(cells)]
+    heights = Image.new("F", (cells, cells))
+    heights.putdata([rng.uniform(10, 150) + 120 * across * math.dist(sink, place) / 1.5 for place in places])
+    # Turned, since the hills of a grid stand in its rows and columns; the sheet is cut from the middle.
+    turned = heights.resize((cells * fine, cells * fine), _BICUBIC).rotate(rng.uniform(20, 70), _BICUBIC)
+    margins = [(cells * fine - side / sheet.short * 4 * fine) / 2 for side in sheet.size]
+    box = margins[0], margins[1], cells * fine - margins[0], cells * fine - margins[1]
+    return turned.resize(sheet.size, _BICUBIC, box)
 
 
 def _above(field: Image.Image, height: float, sharpness: float) -> Image.Image:

@@ -1,18 +1,16 @@
-"""A sandbox over a real socket, in this process."""
+"""Fixtures: a sandbox over a real socket, in this process. A test module asks for them by `pytest_plugins`."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
-from sandbox_client import Client
+from sandbox_client import Client, Serve
 
 from batchgen.sandbox.server import create_app
 from batchgen.sandbox.settings import Settings, Size
-
-Serve = Callable[..., Awaitable[Client]]
 
 
 @pytest.fixture
