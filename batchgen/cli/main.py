@@ -8,9 +8,12 @@ import click
 
 from batchgen import __version__
 from batchgen.cli.exits import exits
+from batchgen.cli.init import init
 from batchgen.cli.models import models
 from batchgen.cli.plan import plan
+from batchgen.cli.replay import replay
 from batchgen.cli.run import run
+from batchgen.cli.schema import schema
 from batchgen.cli.validate import validate
 from batchgen.sandbox.command import command as sandbox
 
@@ -26,7 +29,7 @@ def batchgen() -> None:
     """
 
 
-for each in (run, plan, validate, models, sandbox):
+for each in (run, plan, validate, init, schema, models, replay, sandbox):
     batchgen.add_command(each)
 
 

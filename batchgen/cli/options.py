@@ -67,6 +67,16 @@ rate_limit = click.option(
     callback=_windows,
     help="Requests in any such time, as 150/10s; or none.",
 )
+overrides = click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A value in place of the job's, as defaults.model=sd-core.",
+)
+only = click.option(
+    "--only", metavar="FIELD=VALUES", multiple=True, help="Only tasks with such values, as seed=1..4. Repeatable."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 

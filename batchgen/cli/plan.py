@@ -1,10 +1,10 @@
-"""`batchgen plan`: what a job would make; nothing is sent."""
+"""`batchgen plan`: what a job would make, for how much, and what is made already; nothing is sent."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from itertools import islice
+import sys
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,57 +12,192 @@ import click
 from batchgen.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from decimal import Decimal
     from pathlib import Path
 
-    from batchgen.manifest.manifest import Manifest
-    from batchgen.manifest.survey import Survey
-    from batchgen.model import Task
+    from batchgen.manifest.prompts import Prompt
+    from batchgen.planning import Plan
+    from batchgen.pricing import Price
+
+NOTHING_TO_DO, WORK_TO_DO = 0, 10
 
 
 @click.command(short_help="Count, price and list what a job would make.")
 @options.job
+@options.output
 @options.provider
-@click.option("--first", type=click.IntRange(min=0), default=10, show_default=True, help="How many tasks to list.")
+@options.overrides
+@options.only
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="List N tasks that show all values.")
+@click.option("--first", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="List N tasks.")
+@click.option("--explain", type=click.IntRange(min=0), metavar="N", help="Say where each value of task N comes from.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 10 where there is work to do.")
 @options.as_json
-def plan(job: Path, provider: str | None, first: int, *, as_json: bool) -> None:
+def plan(  # noqa: PLR0913 - one argument for each option
+    job: Path,
+    output: Path | None,
+    provider: str | None,
+    overrides: Sequence[str],
+    only: Sequence[str],
+    sample: int | None,
+    first: int,
+    explain: int | None,
+    *,
+    detailed_exitcode: bool,
+    as_json: bool,
+) -> None:
     """\b
     Example: batchgen plan jobs/quickstart.yaml
+    Example: batchgen plan jobs/kitchen-sink.yaml --explain 17
 
-    Count and list what JOB would make, price it and say how long it takes at the limit. Nothing is sent.
+    Count, price and list what JOB would make, and compare it with what its output folder holds. Nothing is sent.
     """
+    from batchgen.cli.explain import explained
+    from batchgen.due import Part
     from batchgen.job import load_job, new_run_id
-    from batchgen.manifest.survey import distinct, survey
+    from batchgen.planning import make_plan
+    from batchgen.store.folder import contents_of
 
-    manifest = load_job(job, run_id=new_run_id(), provider=provider)
-    found = survey(manifest)
-    tasks = list(islice(distinct(manifest), first))
+    manifest = load_job(job, run_id=new_run_id(), provider=provider, overrides=overrides)
     for warning in manifest.warning_lines():
         click.echo(warning, err=True)
+    if explain is not None:
+        click.echo("\n".join(explained(manifest, explain)))
+        return
+    folder = options.output_folder(manifest, output, provider)
+    made = make_plan(manifest, contents_of(folder), Part(only=only, sample=sample), first)
     if as_json:
-        click.echo(json.dumps(_as_json(found, tasks), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(_as_json(made), ensure_ascii=False, indent=2))
     else:
-        click.echo("\n".join(_lines(manifest, found, tasks)))
+        click.echo("\n".join(_lines(made, folder)))
+    sys.exit(WORK_TO_DO if detailed_exitcode and made.comparison.due else NOTHING_TO_DO)
 
 
-def _as_json(found: Survey, tasks: list[Task]) -> dict[str, Any]:
-    listed = [
-        {"index": task.index, "id": task.id, "path": f"images/{task.stem}", "fields": dict(task.request.fields)}
-        for task in tasks
-    ]
-    return {**asdict(found), "first": listed}
+def _as_json(plan: Plan) -> dict[str, Any]:
+    comparison = plan.comparison
+    return {
+        "job": plan.manifest.name,
+        "tasks": plan.found.tasks,
+        "duplicates": plan.found.duplicates,
+        "skipped": plan.found.skipped,
+        "cost_usd": {
+            "low": _number(plan.price.low),
+            "expected": _number(plan.price.expected),
+            "worst": _number(plan.price.worst),
+        },
+        "unknown_prices": dict(plan.price.unknown),
+        "prices": plan.manifest.settings.provider.capabilities.prices_date,
+        "seconds_at_limit": plan.seconds_at_limit,
+        "new": comparison.new,
+        "kept": len(comparison.kept),
+        "changed": len(comparison.changed),
+        "orphaned": comparison.orphaned,
+        "prompts": [
+            {"id": prompt.label, "tasks": prompt.count, "axes": _axes(prompt)} for prompt in plan.manifest.prompts
+        ],
+        "first": [
+            {
+                "index": task.index,
+                "id": task.id,
+                "path": f"images/{task.stem}",
+                "fields": dict(task.request.fields),
+                "variables": dict(task.variables),
+            }
+            for task in plan.first
+        ],
+    }
 
 
-def _lines(manifest: Manifest, found: Survey, tasks: list[Task]) -> list[str]:
-    from batchgen.cli.wording import duration, pictures, usd
+def _number(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)
 
-    price = "at a price that is not known" if found.cost_usd is None else f"about {usd(found.cost_usd)}"
-    again = f" ({found.duplicates:,} listed again and made once)" if found.duplicates else ""
-    limit = f", at least {duration(found.seconds_at_limit)} at the limit" if found.seconds_at_limit else ""
-    lines = [f"{manifest.name}: {pictures(found.tasks)}{again}, {price}{limit}"]
-    for prompt in manifest.prompts:
-        axes = [f"{len(axis.values):,} {axis.name}" for axis in prompt.axes if not axis.pinned]
-        axes += [f"{prompt.repeat} repeats"] if prompt.repeat > 1 else []
-        lines.append(f"  {prompt.id}: {prompt.count:,}" + (f" = {' x '.join(axes)}" if axes else ""))
-    lines += [f"  {task.index:>6}  {task.id[:12]}  images/{task.stem}" for task in tasks]
-    rest = found.tasks - len(tasks)
-    return lines + ([f"  … and {rest:,} more (--first {found.tasks} lists them)"] if rest > 0 and tasks else [])
+
+def _axes(prompt: Prompt) -> dict[str, int]:
+    """How many values each axis has, slowest first; of rows, how many there are."""
+    rows = len(prompt.rows)
+    found = {"rows": rows} if rows > 1 else {}
+    block = next(iter(prompt.rows.cases())).blocks[0]
+    for axis in block.axes:
+        if len(axis) > 1:
+            found[" + ".join(column.name for column in axis.columns)] = len(axis)
+    return found | ({"repeat": prompt.repeat} if prompt.repeat > 1 else {})
+
+
+def _lines(plan: Plan, folder: Path) -> Iterator[str]:
+    from batchgen.cli.wording import pictures
+
+    notes = []
+    if plan.found.duplicates:
+        notes.append(f"{plan.found.duplicates:,} listed again and made once")
+    if plan.found.duplicates is None:
+        notes.append("equal ones are found as they come")
+    if plan.found.skipped:
+        notes.append(f"{plan.found.skipped:,} left out, which no model takes")
+    yield f"{plan.manifest.name}: {pictures(plan.found.tasks)}" + (f" ({'; '.join(notes)})" if notes else "")
+    yield f"  output  {_output(plan, folder)}"
+    yield f"  price   {_price(plan.price, plan)}"
+    yield f"  time    {_time(plan)}"
+    yield ""
+    width = max(len(prompt.label) for prompt in plan.manifest.prompts[:MOST_PROMPTS])
+    for prompt in plan.manifest.prompts[:MOST_PROMPTS]:
+        axes = " x ".join(f"{count:,} {name}" for name, count in _axes(prompt).items())
+        yield f"  {prompt.label:{width}}  {prompt.count:>8,}" + (f"  = {axes}{_less(prompt)}" if axes else "")
+    if (more := len(plan.manifest.prompts) - MOST_PROMPTS) > 0:
+        yield f"  … and {more:,} prompts more"
+    if plan.first:
+        yield ""
+    yield from (f"  {task.index:>8}  {task.id[:12]}  images/{task.stem}" for task in plan.first)
+    if (rest := plan.comparison.due - len(plan.first)) > 0 and plan.first:
+        yield f"  … and {rest:,} more (--first N lists more, --explain N explains one)"
+
+
+MOST_PROMPTS = 20
+
+
+def _less(prompt: Prompt) -> str:
+    """What excludes take away and includes add to the product of the axes."""
+    excluded = included = 0
+    for case, rows in prompt.rows.cases().items():
+        for number, block in enumerate(case.blocks):
+            sizes = prod(block.tree.sizes)
+            excluded += (sizes - block.tree.count) * rows * prompt.repeat
+            included += sizes * rows * prompt.repeat if number else 0
+    parts = [f"{excluded:,} excluded"] if excluded else []
+    return "".join(f", {part}" for part in [*parts, *([f"{included:,} included"] if included else [])])
+
+
+def _output(plan: Plan, folder: Path) -> str:
+    comparison = plan.comparison
+    if not comparison.kept and not comparison.orphaned and not comparison.changed:
+        return f"{folder}: all new"
+    parts = [f"{comparison.new:,} new", f"{len(comparison.kept):,} kept"]
+    if comparison.changed:
+        parts.append(f"{len(comparison.changed):,} changed, whose places are taken")
+    if comparison.orphaned:
+        parts.append(f"{comparison.orphaned:,} orphaned: of tasks that the job has no more")
+    return f"{folder}: {', '.join(parts)}"
+
+
+def _price(price: Price, plan: Plan) -> str:
+    from batchgen.cli.wording import usd
+
+    date = plan.manifest.settings.provider.capabilities.prices_date
+    if plan.comparison.due == 0:
+        return "nothing to make"
+    if price.expected is None or price.worst is None:
+        models = ", ".join(f"{count:,} of {model}" for model, count in price.unknown.items())
+        return f"unknown: no price for {models}; give one under provider.prices"
+    return f"{usd(float(price.expected))} expected, {usd(float(price.worst))} at worst (prices of {date})"
+
+
+def _time(plan: Plan) -> str:
+    from batchgen.cli.wording import duration
+
+    windows = plan.manifest.settings.windows
+    if not windows:
+        return "no limit is set"
+    limit = " and ".join(str(window) for window in windows)
+    if plan.seconds_at_limit == 0:
+        return f"no wait for the limit of {limit}"
+    return f"at least {duration(plan.seconds_at_limit)} at the limit of {limit}"

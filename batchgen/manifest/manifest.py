@@ -129,8 +129,12 @@ class Manifest:
         """A place as a person finds it: `job.yaml:12`; empty for what is built in."""
         if isinstance(path, RowPlace):
             return f"{path.file}:{path.line}"
-        place = self.places.get(path) if path else None
-        return f"{self.file}:{place.line}" if place and place.line else "--set" if place else ""
+        while path and path not in self.places:
+            path = path[:-1]
+        if not path:
+            return ""
+        line = self.places[path].line
+        return f"{self.file}:{line}" if line else "--set"
 
     @cached_property
     def _path_tokens(self) -> dict[str, str]:

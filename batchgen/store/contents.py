@@ -26,6 +26,8 @@ class Contents:
 
     made: Mapping[str, str]
     """Task id -> stem, where the picture is there and as long as its sidecar says."""
+    indices: Mapping[str, int]
+    """Task id of what is made -> its index in the job that made it."""
     filtered: frozenset[str]
     """The ids among `made` whose pictures lie in `filtered/`."""
     missing: Mapping[str, str]
@@ -54,6 +56,7 @@ def scan(root: Path) -> Contents:
         del look.missing[task_id]
     return Contents(
         made=look.made,
+        indices=look.indices,
         filtered=frozenset(look.filtered),
         missing=look.missing,
         taken=look.taken,
@@ -72,6 +75,16 @@ def folders(root: Path) -> Iterator[tuple[PurePosixPath, list[os.DirEntry[str]]]
         yield folder, entries
 
 
+def records(root: Path) -> Iterator[MadeRecord]:
+    """What every sidecar of a folder says."""
+    for _, entries in folders(root):
+        for entry in entries:
+            if entry.name.endswith(SIDECAR) and entry.is_file(follow_symlinks=False):
+                record = record_of(Path(entry.path))
+                if record is not None:
+                    yield record
+
+
 def record_of(path: Path) -> MadeRecord | None:
     """What the sidecar in this file says, or None when it is none of ours."""
     if path.stat().st_size > _LONGEST_SIDECAR_BYTES:
@@ -82,6 +95,7 @@ def record_of(path: Path) -> MadeRecord | None:
 @dataclass(slots=True)
 class _Look:
     made: dict[str, str] = field(default_factory=dict)
+    indices: dict[str, int] = field(default_factory=dict)
     filtered: set[str] = field(default_factory=set)
     missing: dict[str, str] = field(default_factory=dict)
     taken: dict[str, str] = field(default_factory=dict)
@@ -97,6 +111,8 @@ class _Look:
             if name.endswith(SIDECAR) and (record := record_of(Path(entry.path))):
                 picture = files.get(record.picture_file)
                 whole = picture is not None and picture.stat(follow_symlinks=False).st_size == record.size_bytes
+                if whole:
+                    self.indices[record.task_id] = record.index
                 self._record(record.task_id, below + name.removesuffix(SIDECAR), area, whole=whole)
 
     def _place(self, shown: str, below: str, entry: os.DirEntry[str]) -> None:

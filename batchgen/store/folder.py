@@ -117,6 +117,18 @@ class OutputFolder:
         durable.fsync_folder(aside)
 
 
+def contents_of(path: Path) -> Contents:
+    """What a folder holds, without changing anything in it; nothing where there is none."""
+    with disk_errors(path):
+        return contents.scan(path.absolute())
+
+
+def picture_digests(path: Path) -> set[str]:
+    """The SHA-256 of every picture in a folder, by their sidecars."""
+    with disk_errors(path):
+        return {record.sha256 for record in contents.records(path.absolute())}
+
+
 def _probe(root: Path) -> None:
     probe = root / f".probe-{uuid4().hex}"
     durable.write_new(probe, b"batchgen looks whether it can write here\n")

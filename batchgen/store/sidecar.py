@@ -39,6 +39,8 @@ class MadeRecord:
     """A bare name: the picture lies beside its sidecar."""
     sha256: str
     size_bytes: int
+    index: int
+    """Where the task stood in the job that made it; -1 where the sidecar does not say."""
 
 
 def sidecar(  # noqa: PLR0913 - one argument for each part of the document
@@ -128,6 +130,7 @@ def read_sidecar(content: bytes) -> MadeRecord | None:
             picture_file=file,
             sha256=_at(document, str, "picture", "sha256"),
             size_bytes=_at(document, int, "picture", "bytes"),
+            index=index if type(index := document["task"].get("index")) is int else -1,
         )
     except (ValueError, LookupError, TypeError, RecursionError):
         return None

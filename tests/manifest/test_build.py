@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -197,8 +198,8 @@ def test_a_job_s_name_is_its_own_or_its_file_s_and_always_safe(text: str, file: 
 def test_a_prompt_s_id_is_its_own_or_made_of_its_text_never_of_its_place() -> None:
     manifest = job("prompts: [a red fox, {prompt: an owl, id: owl}]")
     turned = job("prompts: [{prompt: an owl, id: owl}, a red fox]")
-    assert [prompt.id for prompt in manifest.prompts] == ["a-red-fox-mr6duz", "owl"]
-    assert {prompt.id for prompt in turned.prompts} == {prompt.id for prompt in manifest.prompts}
+    assert [task.prompt_id for task in manifest] == [prompt.label for prompt in manifest.prompts] == ["a-red-fox-mr6duz", "owl"]
+    assert {prompt.label for prompt in turned.prompts} == {prompt.label for prompt in manifest.prompts}
 
 
 # Image-to-image
@@ -274,7 +275,11 @@ def test_a_strength_that_is_left_out_late_in_a_long_axis_is_found_too() -> None:
 )
 def test_equal_tasks_are_one_unless_they_are_repeats(text: str, count: int) -> None:
     manifest = job(text)
-    assert survey(manifest).tasks == len(list(distinct(manifest))) == len(set(ids(manifest))) == count
+    found = survey(manifest)
+    places = list(distinct(manifest, found))
+    assert found.tasks == len(places) == len(set(ids(manifest))) == count
+    assert {manifest.task(index).id for index in places} == set(ids(manifest))
+    assert places == sorted({ids(manifest).index(identity) for identity in ids(manifest)})
 
 
 @pytest.mark.parametrize(
@@ -291,10 +296,12 @@ def test_a_survey_counts_what_is_listed_twice(text: str, duplicates: int) -> Non
     assert survey(job(text)).duplicates == duplicates
 
 
-def test_a_survey_knows_the_price_and_the_least_time() -> None:
-    found = survey(job("prompts: [a]\nsweep: {models: [sd3-large, sd3-large-turbo, sd-core], seeds: 1..100}"))
-    assert found.cost_usd == pytest.approx(13.5)
-    assert found.seconds_at_limit == 10
+def test_a_survey_counts_the_tasks_of_each_model() -> None:
+    manifest = job("prompts: [a]\nsweep: {models: [sd3-large, sd3-large-turbo, sd-core], seeds: 1..100}")
+    counts = survey(manifest).models
+    prices = manifest.settings.provider.capabilities.price_usd
+    assert counts == {"sd3-large": 100, "sd3-large-turbo": 100, "sd-core": 100}
+    assert sum(count * (prices(model) or 0) for model, count in counts.items()) == Decimal("13.5")
 
 
 # The n-th task
@@ -367,30 +374,31 @@ def test_another_provider_than_the_job_s_has_its_own_address_and_key() -> None:
 
 WRONG: list[tuple[str, str]] = [
     # unknown keys, with the nearest
-    ("naem: x", "2:1: naem: unknown key 'naem'; did you mean 'name'? accepted: prompts, version, name,"),
-    ("presets: {}", "2:1: presets: unknown key 'presets'"),
-    ("vars: {}", "2:1: vars: unknown key 'vars'"),
-    ("tasks: []", "2:1: tasks: unknown key 'tasks'"),
-    ("limits: {}", "2:1: limits: unknown key 'limits'"),
-    ("retry: {}", "2:1: retry: unknown key 'retry'"),
-    ("schedule: {}", "2:1: schedule: unknown key 'schedule'"),
+    ("naem: x", "2:1: naem: unknown key 'naem'; did you mean 'name'? accepted: version, name, seed_root,"),
+    ("presets: {film: {sed: 1}}", "2:17: presets.film.sed: unknown key 'sed'; did you mean 'seed'? accepted: model,"),
+    ("limits: {max_imges: 5}", "2:10: limits.max_imges: unknown key 'max_imges'; did you mean 'max_images'? accepted:"),
+    ("retry: {atempts: 5}", "2:9: retry.atempts: unknown key 'atempts'; did you mean 'attempts'? accepted: attempts,"),
+    ("schedule: {cron: x, timezon: y}", "2:21: schedule.timezon: unknown key 'timezon'; did you mean 'timezone'?"),
+    ("tasks: [{prompt: b, sed: 1}]", "2:21: tasks[0].sed: unknown key 'sed'; did you mean 'seed'? accepted: model,"),
     ("naem: ~", "2:1: naem: unknown key 'naem'; did you mean 'name'?"),
     ("naem:", "2:1: naem: unknown key 'naem'; did you mean 'name'?"),
-    ("sweep: {sed: 1}", "2:9: sweep.sed: unknown parameter 'sed'; did you mean 'seed'? accepted: model, mode,"),
-    ("sweep: {sed: ~}", "2:9: sweep.sed: unknown parameter 'sed'; did you mean 'seed'?"),
-    ("sweep: {prompt: x}", "2:9: sweep.prompt: unknown parameter 'prompt'"),
-    ("sweep: {zip: []}", "2:9: sweep.zip: unknown parameter 'zip'"),
-    ("sweep: {exclude: []}", "2:9: sweep.exclude: unknown parameter 'exclude'"),
-    ("sweep: {include: []}", "2:9: sweep.include: unknown parameter 'include'"),
-    ("defaults: {sed: 1}", "2:12: defaults.sed: unknown parameter 'sed'; did you mean 'seed'?"),
+    ("sweep: {sed: 1}", "2:9: sweep.sed: unknown key 'sed'; did you mean 'seed'? accepted: model, mode,"),
+    ("sweep: {sed: ~}", "2:9: sweep.sed: unknown key 'sed'; did you mean 'seed'?"),
+    ("sweep: {prompt: x}", "2:9: sweep.prompt: a prompt can't stand here; list prompts under prompts"),
+    ("sweep: {zip: []}", "2:9: sweep.zip: unknown key 'zip'; accepted: model, mode,"),
+    ("sweep: {exclude: [{sed: 1}]}", "2:20: sweep.exclude[0].sed: unknown key 'sed'; did you mean 'seed'? accepted:"),
+    ("sweep: {include: [{sed: 1}]}", "2:20: sweep.include[0].sed: unknown key 'sed'; did you mean 'seed'? accepted:"),
+    ("sweep: {exclude: {seed: 1}}", "2:18: sweep.exclude: exclude is not a list of mappings; accepted: exclude: [{"),
+    ("sweep: {include: [seed]}", "2:18: sweep.include: include is not a list of mappings; accepted: include: [{"),
+    ("defaults: {sed: 1}", "2:12: defaults.sed: unknown key 'sed'; did you mean 'seed'?"),
     ("provider: {knd: gateway}", "2:12: provider.knd: unknown key 'knd'; did you mean 'kind'? accepted: kind, url,"),
     ("provider: {knd: ~}", "2:12: provider.knd: unknown key 'knd'; did you mean 'kind'?"),
-    ("provider: {models: {}}", "2:12: provider.models: unknown key 'models'"),
+    ("provider: {models: {x: {lik: y}}}", "2:24: provider.models.x.lik: unknown key 'lik'; did you mean 'like'?"),
     ("output: {paht: x}", "2:10: output.paht: unknown key 'paht'; did you mean 'path'? accepted: path"),
     # wrong types and values
     ("version: 2", "2:10: version: not accepted; accepted: 1"),
     ("version: x", "2:10: version: not accepted; accepted: 1"),
-    ("version: true", "2:10: version: not accepted; accepted: 1"),
+    ("version: true", "2:10: version: not a number; accepted: 1"),
     ("name: 2024", "2:7: name: not text; accepted: text; quote it"),
     ("name: ''", "2:7: name: empty; give it some text"),
     (f"name: {'x' * 101}", "2:7: name: too long; accepted: at most 100 characters"),
@@ -449,9 +457,10 @@ def test_each_wrong_line_is_one_error_at_its_place_with_what_is_accepted(line: s
 
 
 WRONG_PROMPTS: list[tuple[str, str]] = [
-    ("{prompt: a, sed: 1}", "2:17: prompts[0].sed: unknown key 'sed'; did you mean 'seed'? accepted: prompt, id,"),
-    ("{prompt: a, preset: film}", "2:17: prompts[0].preset: unknown key 'preset'"),
-    ("{prompt: a, zip: []}", "2:17: prompts[0].zip: unknown key 'zip'"),
+    ("{prompt: a, sed: 1}", "2:17: prompts[0].sed: unknown key 'sed'; did you mean 'seed'? accepted: model, mode,"),
+    ("{prompt: a, preset: film}", "2:25: prompts[0].preset: unknown preset 'film'; accepted: none is defined"),
+    ("{prompt: a, zip: {seed: [1]}}", "2:22: prompts[0].zip: not a list; accepted: a list, each line beginning with -"),
+    ("{prompt: a, zip: [{sed: [1]}]}", "2:24: prompts[0].zip[0].sed: unknown key 'sed'; did you mean 'seed'? accepted:"),
     ("{prompt: a, id: 2024}", "2:21: prompts[0].id: not text; accepted: text; quote it"),
     ("{prompt: a, id: ''}", "2:21: prompts[0].id: empty; give it some text"),
     ("{prompt: a, repeat: 0}", "2:25: prompts[0].repeat: too small; accepted: 1 or more"),
@@ -459,7 +468,7 @@ WRONG_PROMPTS: list[tuple[str, str]] = [
     ("{prompt: a, seed: [1, 2]}", "2:23: prompts[0].seed: seed is pinned here, to one value; put several under sweep"),
     ("{prompt: a, seed: 1, seeds: 2}", "2:26: prompts[0].seeds: seeds and seed are one axis; keep one of them"),
     ("{prompt: a, sweep: [1]}", "2:24: prompts[0].sweep: not a mapping; accepted: keys with values"),
-    ("{prompt: a, sweep: {sed: 1}}", "2:25: prompts[0].sweep.sed: unknown parameter 'sed'; did you mean 'seed'?"),
+    ("{prompt: a, sweep: {sed: 1}}", "2:25: prompts[0].sweep.sed: unknown key 'sed'; did you mean 'seed'?"),
     ("{prompt: a, sweep: {seed: [1, x]}}", "2:35: prompts[0].sweep.seed[1]: 'x' is not a value of seed"),
     (
         "{prompt: a, style_preset: anime}",

@@ -161,7 +161,7 @@ VALUES = {token: token for token in TOKENS} | {
     ],
 )  # fmt: skip
 def test_a_template_gives_a_path_below_the_folder(template: str, stem: str) -> None:
-    assert PathTemplate.read(template).stem(VALUES) == stem
+    assert PathTemplate.read(template).stem(VALUES, {}, {}) == stem
 
 
 @pytest.mark.parametrize(
@@ -186,11 +186,11 @@ def test_a_template_gives_a_path_below_the_folder(template: str, stem: str) -> N
         ("{ext}.{ext}", "unknown token {ext}"),
         ("{seed!r}.{ext}", "unknown token {seed!r}"),
         ("{seed.__class__}.{ext}", "unknown token {seed.__class__}"),
-        ("{id:0}.{ext}", "{id:0}: the number after :"),
-        ("{id:-1}.{ext}", "{id:-1}: the number after :"),
-        ("{id:x}.{ext}", "{id:x}: the number after :"),
-        ("{id:>12}.{ext}", "{id:>12}: the number after :"),
-        ("{id:999}.{ext}", "{id:999}: the number after :"),
+        ("{id:0}.{ext}", "{id:0}: no such width; the number after : is how many"),
+        ("{id:-1}.{ext}", "{id:-1}: no such width; the number after : is how many"),
+        ("{id:x}.{ext}", "{id:x}: no such width; the number after : is how many"),
+        ("{id:>12}.{ext}", "{id:>12}: no such width; the number after : is how many"),
+        ("{id:999}.{ext}", "{id:999}: no such width; the number after : is how many"),
         ("{seed.{ext}", "a stray brace"),
         ("seed}.{ext}", "a stray brace"),
         ("{{seed}}.{ext}", "a stray brace"),
@@ -210,7 +210,7 @@ def test_a_template_that_can_t_be_is_answered_with_what_can(template: str, said:
 @example(dict.fromkeys(TOKENS, "\0/\\:"))
 def test_no_value_leads_out_of_the_folder(values: dict[str, str]) -> None:
     template = PathTemplate.read("{prompt_id}/{name}{prompt_slug}/{model:7}-{id:12}.{ext}")
-    parts = template.stem(VALUES | values).split("/")
+    parts = template.stem(VALUES | values, {}, {}).split("/")
     assert len(parts) == 3
     for part in parts:
         assert_safe(part)

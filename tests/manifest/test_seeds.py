@@ -21,7 +21,7 @@ GOLDEN = {
 GOLDEN_JOB = {
     "shared": [1676694217, 4237427347, 1676694217, 4237427347, 1676694217, 4237427347, 1676694217, 4237427347],
     "per_prompt": [3098180792, 1275386624, 3098180792, 1275386624, 2938971539, 1171231028, 2938971539, 1171231028],
-    "per_task": [1716987524, 1041574466, 2611590055, 2477535139, 3806273321, 858558136, 241471211, 2682655057],
+    "per_task": [0],
 }
 
 
@@ -67,17 +67,22 @@ def test_other_keys_give_other_seeds() -> None:
 
 
 def test_more_seeds_begin_with_the_seeds_of_fewer() -> None:
-    assert list(DerivedSeeds(100, "k"))[:8] == list(DerivedSeeds(8, "k"))
+    assert list(DerivedSeeds(100))[:8] == list(DerivedSeeds(8))
+    few, more = (column(job(f"prompts: [a]\nsweep: {{seed: {{random: {count}}}}}"), "seed") for count in (8, 100))
+    assert more[:8] == few
 
 
 def test_the_largest_number_of_seeds_costs_nothing_to_hold() -> None:
-    seeds = DerivedSeeds(MOST, "k")
+    seeds = DerivedSeeds(MOST)
     assert len(seeds) == MOST
-    assert seeds[-1] == seeds[MOST - 1] == str(derive("k", MOST - 1))
+    assert seeds[-1] == seeds[MOST - 1] == DerivedSeed(MOST - 1)
+    manifest = job(f"prompts: [a]\nsweep: {{seed: {{random: {MOST}}}}}")
+    assert len(manifest) == MOST
+    assert fields(manifest.task(MOST - 1))["seed"] == str(derive('[0,"shared"]', MOST - 1))
 
 
-def test_under_no_key_a_seed_waits_for_its_task() -> None:
-    assert list(DerivedSeeds(2, None)) == [DerivedSeed(0), DerivedSeed(1)]
+def test_a_seed_waits_for_its_task_at_its_place_among_those_of_its_key() -> None:
+    assert list(DerivedSeeds(2)) == [DerivedSeed(0), DerivedSeed(1)]
 
 
 # What they depend on in a job

@@ -228,7 +228,7 @@ def test_an_error_shows_its_line_with_a_caret_under_the_place() -> None:
     ids=["item", "mapping", "blanks", "quoted", "block"],
 )
 def test_a_prompt_is_its_source_text(form: str, text: str) -> None:
-    assert job(form.replace("{}", text)).prompts[0].text == text
+    assert job(form.replace("{}", text)).prompts[0].rows.text(0) == text
 
 
 @pytest.mark.parametrize("text", ["2024", "true", "no", "010", "$$ ${HOME}"])
@@ -337,8 +337,23 @@ def test_each_form_of_a_reference_to_the_environment(text: str, value: Any) -> N
     assert values(f"a: {text}\n", **environment) == {"a": value}
 
 
-def test_a_quoted_reference_is_text() -> None:
-    assert values('a: "${N}"\nb: \'${N}\'\nc: ["${N}"]\n', N="8") == {"a": "8", "b": "8", "c": ["8"]}
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('"${N}"', 8),
+        ("'${N}'", 8),
+        ('"${N:-9}"', 8),
+        ('"${NOT_SET:-9}"', 9),
+        ('["${N}"]', [8]),
+        ('"${N} "', "8 "),
+        ('"${N}${N}"', "88"),
+        ('"0${N}"', "08"),
+        ('"$$"', "$"),
+        ('"$${N}"', "${N}"),
+    ],
+)
+def test_a_quoted_reference_may_be_a_number_and_is_text_beside_other_text(text: str, value: Any) -> None:
+    assert values(f"a: {text}\n", N="8") == {"a": value}
 
 
 def test_a_variable_s_text_is_never_read_as_yaml() -> None:

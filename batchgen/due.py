@@ -1,0 +1,122 @@
+"""A job against an output folder: what is made, what is due, what changed, what earlier versions of the job left over.
+
+A task is made if its id is there. Where a job did not change, each sidecar's index finds its task at once, so that a
+folder of a million pictures is compared without making a million ids; only what does not fit is looked for one by
+one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from batchgen.manifest.paths import folded
+from batchgen.manifest.selection import sample, select, wanted
+from batchgen.manifest.survey import distinct
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from batchgen.manifest.manifest import Manifest
+    from batchgen.manifest.survey import Survey
+    from batchgen.store.contents import Contents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The part of a job that is asked for; all of it where nothing is said."""
+
+    only: Sequence[str] = ()
+    """`field=values`; see `manifest.selection`."""
+    sample: int | None = None
+    limit: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Is all of the job asked for?"""
+        return not self.only and self.sample is None and self.limit is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A job's tasks against a folder's contents, by index."""
+
+    tasks: int
+    """Different tasks of the job."""
+    kept: Collection[int]
+    """Made already."""
+    changed: Mapping[int, str]
+    """Due tasks whose place is taken by another picture, and the path of that."""
+    orphaned: int
+    """Pictures that no task of the job asks for."""
+
+    @property
+    def new(self) -> int:
+        """Due tasks whose place is free."""
+        return self.tasks - len(self.kept) - len(self.changed)
+
+    @property
+    def due(self) -> int:
+        """Tasks that are not made."""
+        return self.tasks - len(self.kept)
+
+
+def compare(manifest: Manifest, found: Survey, contents: Contents) -> Comparison:
+    """The job against what a folder holds."""
+    kept, others = _kept(manifest, found, contents)
+    changed = _changed(manifest, found, contents, kept)
+    replaced = {folded(manifest.task(index).stem) for index in changed}
+    orphaned = sum(folded(contents.made[identity]) not in replaced for identity in others)
+    return Comparison(tasks=found.tasks, kept=kept, changed=changed, orphaned=orphaned)
+
+
+def due(manifest: Manifest, found: Survey, comparison: Comparison, part: Part) -> Iterator[int]:
+    """The indices of the tasks that are asked for and not made."""
+    asked = iter(distinct(manifest, found)) if part.sample is None else iter(sample(manifest, part.sample))
+    if part.only:
+        asked = select(asked, manifest, wanted(manifest, part.only))
+    left = (index for index in asked if index not in comparison.kept)
+    return left if part.limit is None else islice(left, part.limit)
+
+
+def count_due(manifest: Manifest, found: Survey, comparison: Comparison, part: Part) -> int:
+    """How many tasks `due` gives."""
+    if part.only or part.sample is not None:
+        return sum(1 for _ in due(manifest, found, comparison, part))
+    return comparison.due if part.limit is None else min(comparison.due, part.limit)
+
+
+def _kept(manifest: Manifest, found: Survey, contents: Contents) -> tuple[set[int], set[str]]:
+    """The indices of what is made, and the ids in the folder that are no task of the job."""
+    total = len(manifest)
+    kept: set[int] = set()
+    others = set(contents.made)
+    if found.duplicates == 0:
+        for identity, index in contents.indices.items():
+            if 0 <= index < total and manifest.task(index).id == identity:
+                kept.add(index)
+                others.discard(identity)
+    if others:
+        for index in distinct(manifest, found):
+            identity = manifest.task(index).id
+            if identity in others:
+                kept.add(index)
+                others.discard(identity)
+                if not others:
+                    break
+    return kept, others
+
+
+def _changed(manifest: Manifest, found: Survey, contents: Contents, kept: set[int]) -> dict[int, str]:
+    """Due tasks whose place is taken; looked for only where something lies in the folder that could take one."""
+    ours = {folded(stem) for stem in contents.made.values()}
+    strangers = bool(contents.blocked) or not contents.taken.keys() <= ours
+    tells_apart = all(prompt.path.tells_apart for prompt in manifest.prompts)
+    if not strangers and (tells_apart or len(ours) == len(kept)):
+        return {}
+    changed: dict[int, str] = {}
+    for index in distinct(manifest, found):
+        if index not in kept and (path := contents.in_the_way(manifest.task(index))):
+            changed[index] = path
+    return changed

@@ -1,0 +1,51 @@
+"""A plan: what a job would make now, for how much and how long, and how that stands to what is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from batchgen.due import Part, compare, due
+from batchgen.manifest.selection import sample
+from batchgen.manifest.survey import survey
+from batchgen.pricing import models_of, price, seconds_at_limit
+
+if TYPE_CHECKING:
+    from batchgen.due import Comparison
+    from batchgen.manifest.manifest import Manifest
+    from batchgen.manifest.survey import Survey
+    from batchgen.model import Task
+    from batchgen.pricing import Price
+    from batchgen.store.contents import Contents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All that `plan` shows."""
+
+    manifest: Manifest
+    found: Survey
+    comparison: Comparison
+    price: Price
+    """Of the tasks that are not made."""
+    seconds_at_limit: float
+    """For the tasks that are not made."""
+    first: tuple[Task, ...]
+
+
+def make_plan(manifest: Manifest, contents: Contents, part: Part, first: int) -> Plan:
+    """The plan of a job against a folder; `first` of its tasks, or the sample that `part` asks for, are listed."""
+    found = survey(manifest)
+    comparison = compare(manifest, found, contents)
+    listed = (
+        islice(due(manifest, found, comparison, part), first) if part.sample is None else sample(manifest, part.sample)
+    )
+    return Plan(
+        manifest=manifest,
+        found=found,
+        comparison=comparison,
+        price=price(manifest, models_of(manifest, found, comparison.kept)),
+        seconds_at_limit=seconds_at_limit(comparison.due, manifest.settings.windows),
+        first=tuple(manifest.task(index) for index in listed),
+    )

@@ -1,0 +1,55 @@
+"""What making tasks costs and how long the limit makes it take, before anything is sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from batchgen.manifest.manifest import Manifest
+    from batchgen.manifest.survey import Survey
+    from batchgen.model import Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """US dollars by the price list; each None where a model's price is not known."""
+
+    low: Decimal | None
+    """Every picture comes at its first try."""
+    expected: Decimal | None
+    """The same: the API documents that failed and refused requests are not charged."""
+    worst: Decimal | None
+    """Every task takes all of its tries and each of them is billed, or the job's `max_cost` is spent."""
+    unknown: Mapping[str, int]
+    """Pictures by model, of the models whose price is not known."""
+
+
+def models_of(manifest: Manifest, found: Survey, kept: Iterable[int]) -> dict[str, int]:
+    """Tasks by model that are left when those kept are taken away."""
+    left = Counter(found.models)
+    left.subtract(dict(manifest.task(index).request.fields)["model"] for index in kept)
+    return {model: count for model, count in left.items() if count > 0}
+
+
+def price(manifest: Manifest, models: Mapping[str, int]) -> Price:
+    """The price of so many pictures of each model."""
+    capabilities = manifest.settings.provider.capabilities
+    known = {model: capabilities.price_usd(model) for model in models}
+    unknown = {model: count for model, count in models.items() if known[model] is None}
+    if unknown:
+        return Price(low=None, expected=None, worst=None, unknown=unknown)
+    low = sum((each * models[model] for model, each in known.items() if each is not None), Decimal(0))
+    worst = low * manifest.retry.attempts
+    if manifest.limits.max_cost is not None:
+        worst = min(worst, manifest.limits.max_cost)
+    return Price(low=low, expected=low, worst=worst, unknown={})
+
+
+def seconds_at_limit(tasks: int, windows: Iterable[Window]) -> float:
+    """The least time that the rate limit leaves for so many requests: the first n of a window go out at once."""
+    return max((max(tasks - 1, 0) // window.sends * window.seconds for window in windows), default=0.0)
