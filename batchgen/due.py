@@ -32,11 +32,6 @@ class Part:
     sample: int | None = None
     limit: int | None = None
 
-    @property
-    def whole(self) -> bool:
-        """Is all of the job asked for?"""
-        return not self.only and self.sample is None and self.limit is None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -46,6 +41,8 @@ class Comparison:
     """Different tasks of the job."""
     kept: Collection[int]
     """Made already."""
+    missing: Mapping[int, str]
+    """Due tasks that were made and whose pictures are gone, and the stems of their sidecars."""
     changed: Mapping[int, str]
     """Due tasks whose place is taken by another picture, and the path of that."""
     orphaned: int
@@ -54,7 +51,7 @@ class Comparison:
     @property
     def new(self) -> int:
         """Due tasks whose place is free."""
-        return self.tasks - len(self.kept) - len(self.changed)
+        return self.due - len(self.changed)
 
     @property
     def due(self) -> int:
@@ -64,14 +61,21 @@ class Comparison:
 
 def compare(manifest: Manifest, found: Survey, contents: Contents) -> Comparison:
     """The job against what a folder holds."""
-    kept, others = _kept(manifest, found, contents)
+    located = _located(manifest, found, contents)
+    kept = {index for identity, index in located.items() if identity in contents.made}
     changed = _changed(manifest, found, contents, kept)
     replaced = {folded(manifest.task(index).stem) for index in changed}
-    orphaned = sum(folded(contents.made[identity]) not in replaced for identity in others)
-    return Comparison(tasks=found.tasks, kept=kept, changed=changed, orphaned=orphaned)
+    others = contents.made.keys() - located.keys()
+    return Comparison(
+        tasks=found.tasks,
+        kept=kept,
+        missing={located[identity]: stem for identity, stem in contents.missing.items() if identity in located},
+        changed=changed,
+        orphaned=sum(folded(contents.made[identity]) not in replaced for identity in others),
+    )
 
 
-def due(manifest: Manifest, found: Survey, comparison: Comparison, part: Part) -> Iterator[int]:
+def tasks_due(manifest: Manifest, found: Survey, comparison: Comparison, part: Part) -> Iterator[int]:
     """The indices of the tasks that are asked for and not made."""
     asked = iter(distinct(manifest, found)) if part.sample is None else iter(sample(manifest, part.sample))
     if part.only:
@@ -81,34 +85,33 @@ def due(manifest: Manifest, found: Survey, comparison: Comparison, part: Part) -
 
 
 def count_due(manifest: Manifest, found: Survey, comparison: Comparison, part: Part) -> int:
-    """How many tasks `due` gives."""
+    """How many tasks `tasks_due` gives."""
     if part.only or part.sample is not None:
-        return sum(1 for _ in due(manifest, found, comparison, part))
+        return sum(1 for _ in tasks_due(manifest, found, comparison, part))
     return comparison.due if part.limit is None else min(comparison.due, part.limit)
 
 
-def _kept(manifest: Manifest, found: Survey, contents: Contents) -> tuple[set[int], set[str]]:
-    """The indices of what is made, and the ids in the folder that are no task of the job."""
+def _located(manifest: Manifest, found: Survey, contents: Contents) -> dict[str, int]:
+    """The index in the job of every task that the folder has a sidecar of."""
     total = len(manifest)
-    kept: set[int] = set()
-    others = set(contents.made)
-    if found.duplicates == 0:
+    located: dict[str, int] = {}
+    others = set(contents.indices)
+    if found.duplicates == 0:  # else an index need not be the task's first place
         for identity, index in contents.indices.items():
             if 0 <= index < total and manifest.task(index).id == identity:
-                kept.add(index)
+                located[identity] = index
                 others.discard(identity)
-    if others:
-        for index in distinct(manifest, found):
-            identity = manifest.task(index).id
-            if identity in others:
-                kept.add(index)
-                others.discard(identity)
-                if not others:
-                    break
-    return kept, others
+    for index in distinct(manifest, found) if others else ():
+        identity = manifest.task(index).id
+        if identity in others:
+            located[identity] = index
+            others.discard(identity)
+            if not others:
+                break
+    return located
 
 
-def _changed(manifest: Manifest, found: Survey, contents: Contents, kept: set[int]) -> dict[int, str]:
+def _changed(manifest: Manifest, found: Survey, contents: Contents, kept: Collection[int]) -> dict[int, str]:
     """Due tasks whose place is taken; looked for only where something lies in the folder that could take one."""
     ours = {folded(stem) for stem in contents.made.values()}
     strangers = bool(contents.blocked) or not contents.taken.keys() <= ours

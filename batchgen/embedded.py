@@ -13,7 +13,7 @@ import anyio
 from batchgen.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from anyio.abc import ByteReceiveStream
 
@@ -21,9 +21,13 @@ START_S = 30.0
 
 
 @asynccontextmanager
-async def embedded_sandbox() -> AsyncIterator[str]:
-    """The url of a sandbox that lives as long as this context, and no longer than this process: it holds our pipe."""
+async def embedded_sandbox(models: Mapping[str, str]) -> AsyncIterator[str]:
+    """The url of a sandbox that lives as long as this context, and no longer than this process: it holds our pipe.
+
+    `models` are those that it offers beside the API's own, each with the one that it is like.
+    """
     command = [sys.executable, "-m", "batchgen.sandbox", "--port", "0", "--json", "--end-with-parent"]
+    command += [f"--model={name}={like}" for name, like in models.items()]
     # A session of its own: Ctrl-C in the terminal is for the run, which still needs the sandbox for what is in flight.
     async with await anyio.open_process(
         command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, start_new_session=True

@@ -19,6 +19,8 @@ class Ending(StrEnum):
     """Everything was tried; some tasks failed or were filtered."""
     PROVIDER = "provider"
     """The provider refuses every task: key, credit or url."""
+    CAP = "cap"
+    """A cap on cost or pictures is reached."""
     STORAGE = "storage"
     """Pictures can't be stored."""
     INTERRUPTED = "interrupted"

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from batchgen.due import Part, compare, due
+from batchgen.due import Part, compare, tasks_due
 from batchgen.manifest.selection import sample
 from batchgen.manifest.survey import survey
 from batchgen.pricing import models_of, price, seconds_at_limit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from batchgen.due import Comparison
     from batchgen.manifest.manifest import Manifest
     from batchgen.manifest.survey import Survey
@@ -38,9 +40,9 @@ def make_plan(manifest: Manifest, contents: Contents, part: Part, first: int) ->
     """The plan of a job against a folder; `first` of its tasks, or the sample that `part` asks for, are listed."""
     found = survey(manifest)
     comparison = compare(manifest, found, contents)
-    listed = (
-        islice(due(manifest, found, comparison, part), first) if part.sample is None else sample(manifest, part.sample)
-    )
+    listed: Iterable[int] = islice(tasks_due(manifest, found, comparison, part), first)
+    if part.sample is not None:
+        listed = sample(manifest, part.sample)
     return Plan(
         manifest=manifest,
         found=found,

@@ -41,13 +41,14 @@ def picture_sha256(sidecar: Path) -> str:
 def _read(sidecar: Path) -> dict[str, Any]:
     try:
         document = json.loads(sidecar.read_bytes())
-        request, task = document["request"], document["task"]
-        if not isinstance(request["fields"], dict) or request["provider"] not in PROVIDERS or "job" not in task:
-            raise KeyError("request")
+        known = document["request"]["provider"] in PROVIDERS and "sha256" in document["picture"]
+        whole = known and isinstance(document["request"]["fields"], dict) and "job" in document["task"]
     except OSError as error:
         raise UsageError(f"{sidecar}: can't be read: {error.strerror}; give the path of a sidecar") from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise UsageError(f"{sidecar}: is no sidecar of batchgen; give the .json beside a picture") from None
+        whole = False
+    if not whole:
+        raise UsageError(f"{sidecar}: is no sidecar of batchgen; give the .json beside a picture")
     found: dict[str, Any] = document
     return found
 

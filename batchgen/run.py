@@ -6,31 +6,34 @@ To begin, to resume and to finish an interrupted run are one thing: make the tas
 from __future__ import annotations
 
 import signal
-from array import array
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anyio
 
+from batchgen.due import Part, compare, count_due, tasks_due
 from batchgen.embedded import embedded_sandbox
+from batchgen.engine.budget import Caps
 from batchgen.engine.policy import RetryBounds
 from batchgen.errors import UsageError
 from batchgen.events import Ending, RunStarted
 from batchgen.executors.here import execute
 from batchgen.executors.worker import Setup
 from batchgen.keys import SANDBOX_KEY, read_key
-from batchgen.manifest.survey import distinct
+from batchgen.manifest.survey import survey
 from batchgen.store.folder import OutputFolder
 from batchgen.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from batchgen.due import Comparison
     from batchgen.events import Event, RunEnded
     from batchgen.manifest.manifest import Manifest
-    from batchgen.model import Secret, Window
+    from batchgen.manifest.survey import Survey
+    from batchgen.model import Secret, Task, Window
     from batchgen.store.contents import Contents
 
 AUTO_CONCURRENCY = 100
@@ -47,26 +50,28 @@ class RunSettings:
     run_id: str
     output: Path
     environment: Mapping[str, str]
-    limit: int | None = None
-    """Make at most so many pictures now."""
+    part: Part = field(default_factory=Part)
+    """What of the job to make now."""
     concurrency: int | None = None
     windows: tuple[Window, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
-    """What of a job is not made: by index, so that a million tasks take 8 MB."""
+class _Opened:
+    """The output folder, set right, and what is to be made in it."""
 
-    tasks: int
-    """Different tasks of the job."""
-    made: int
-    indices: array[int]
-    """What this run is to make."""
+    folder: OutputFolder
+    found: Survey
+    comparison: Comparison
+    asked: int
+    adopted: int
+    """Pictures that a killed run left unfinished and that were whole."""
+    caps: Caps
 
     @property
     def left(self) -> int:
-        """What this run leaves for a later one."""
-        return self.tasks - self.made - len(self.indices)
+        """What is due and not asked for."""
+        return self.comparison.due - self.asked
 
 
 async def run(manifest: Manifest, settings: RunSettings, emit: Callable[[Event], None]) -> RunEnded:
@@ -77,65 +82,69 @@ async def run(manifest: Manifest, settings: RunSettings, emit: Callable[[Event],
         StorageError: The output folder can't be used; nothing was sent.
     """
     started_s = anyio.current_time()
-    folder, due, repaired = await anyio.to_thread.run_sync(_open, manifest, settings)
-    tally = Tally(manifest.settings.provider, emit)
+    opened = await anyio.to_thread.run_sync(_open, manifest, settings)
+    drain = anyio.Event()
+    tally = Tally(manifest.settings.provider, emit, drain.set)
     async with AsyncExitStack() as stack:
         key, url = SANDBOX_KEY, manifest.settings.url or ""
-        if due.indices:
+        if opened.asked:
             key = _key(manifest, settings.environment)
-            url = url or await stack.enter_async_context(embedded_sandbox())
-        emit(_started(manifest, settings, due, url, repaired))
-        if due.indices:
-            await _make(manifest, due, _setup(manifest, settings, folder, url, key), tally)
+            url = url or await stack.enter_async_context(embedded_sandbox(manifest.settings.added_models))
+        tally.tell(_started(manifest, settings, opened, url))
+        if opened.asked:
+            tasks = tasks_due(manifest, opened.found, opened.comparison, settings.part)
+            await _make(map(manifest.task, tasks), _setup(manifest, settings, opened, url, key), tally, drain)
     ended = tally.ended(
         output=str(settings.output),
-        asked=len(due.indices),
-        left=due.left,
+        asked=opened.asked,
+        left=opened.left,
         seconds=anyio.current_time() - started_s,
     )
-    emit(ended)
+    tally.tell(ended)
     return ended
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Repaired:
-    """What opening the folder set right."""
-
-    adopted: int
-    missing: int
-
-
-def _open(manifest: Manifest, settings: RunSettings) -> tuple[OutputFolder, Due, _Repaired]:
-    """The folder with its leftovers cleared, and what is due; blocks."""
+def _open(manifest: Manifest, settings: RunSettings) -> _Opened:
+    """Open the folder, clear what a killed run left, and compare it with the job; blocks."""
+    found = survey(manifest)
     folder = OutputFolder.open(settings.output)
     leftovers = folder.clear_leftovers()
     contents = folder.scan()
-    due, missing = _compare(manifest, contents, settings.limit)
-    for stem in missing:
+    comparison = compare(manifest, found, contents)
+    for index, path in comparison.changed.items():
+        raise UsageError(
+            f"{path}: has the place of task {index}, which is another picture ({len(comparison.changed)} such); "
+            "move it away, or give another folder with --output"
+        )
+    caps = _caps(manifest, found, contents)
+    for stem in comparison.missing.values():
         folder.forget(stem)
     folder.save_job(manifest.source)
-    return folder, due, _Repaired(adopted=leftovers.finished, missing=len(missing))
+    return _Opened(
+        folder=folder,
+        found=found,
+        comparison=comparison,
+        asked=count_due(manifest, found, comparison, settings.part),
+        adopted=leftovers.finished,
+        caps=caps,
+    )
 
 
-def _compare(manifest: Manifest, contents: Contents, limit: int | None) -> tuple[Due, list[str]]:
-    """What is due, and the stems of pictures that were made and are gone."""
-    indices = array("Q")
-    missing: list[str] = []
-    tasks = made = 0
-    for task in distinct(manifest):
-        tasks += 1
-        if task.id in contents.made:
-            made += 1
-        elif limit is None or len(indices) < limit:
-            if path := contents.in_the_way(task):
-                raise UsageError(
-                    f"{path}: has the place of task {task.index}, which is another picture; "
-                    "move it away, or give another folder with --output"
-                )
-            if task.id in contents.missing:
-                missing.append(contents.missing[task.id])
-            indices.append(task.index)
-    return Due(tasks=tasks, made=made, indices=indices), missing
+def _caps(manifest: Manifest, found: Survey, contents: Contents) -> Caps:
+    """The job's caps, for the life of its folder; a cost that can't be known can't be capped."""
+    limits, capabilities = manifest.limits, manifest.settings.provider.capabilities
+    unknown = [model for model in found.models if capabilities.price_usd(model) is None]
+    if limits.max_cost is not None and unknown:
+        raise UsageError(
+            f"{manifest.file}: limits.max_cost can't be kept: the price of {unknown[0]} is not known; "
+            "give it under provider.prices"
+        )
+    return Caps(
+        max_cost=limits.max_cost,
+        max_images=limits.max_images,
+        spent=contents.billed_usd,
+        made=len(contents.made),
+    )
 
 
 def _key(manifest: Manifest, environment: Mapping[str, str]) -> Secret:
@@ -143,23 +152,23 @@ def _key(manifest: Manifest, environment: Mapping[str, str]) -> Secret:
     return SANDBOX_KEY if variable is None else read_key(variable, environment)
 
 
-def _started(manifest: Manifest, settings: RunSettings, due: Due, url: str, repaired: _Repaired) -> RunStarted:
+def _started(manifest: Manifest, settings: RunSettings, opened: _Opened, url: str) -> RunStarted:
     return RunStarted(
         run=settings.run_id,
         job=manifest.name,
         output=str(settings.output),
         provider=manifest.settings.provider.kind,
         url=url,
-        tasks=due.tasks,
-        made=due.made,
-        asked=len(due.indices),
-        adopted=repaired.adopted,
-        missing=repaired.missing,
+        tasks=opened.comparison.tasks,
+        made=len(opened.comparison.kept),
+        asked=opened.asked,
+        adopted=opened.adopted,
+        missing=len(opened.comparison.missing),
     )
 
 
-def _setup(manifest: Manifest, settings: RunSettings, folder: OutputFolder, url: str, key: Secret) -> Setup:
-    job = manifest.settings
+def _setup(manifest: Manifest, settings: RunSettings, opened: _Opened, url: str, key: Secret) -> Setup:
+    job, retry = manifest.settings, manifest.retry
     return Setup(
         provider=job.provider,
         url=url,
@@ -167,15 +176,16 @@ def _setup(manifest: Manifest, settings: RunSettings, folder: OutputFolder, url:
         windows=job.windows if settings.windows is None else settings.windows,
         concurrency=settings.concurrency or job.concurrency or AUTO_CONCURRENCY,
         timeout_s=job.timeout_s,
-        bounds=RetryBounds(),
-        folder=folder,
+        bounds=RetryBounds(
+            attempts=retry.attempts, within_s=retry.within, paid=retry.paid, ambiguous=retry.ambiguous == "retry"
+        ),
+        caps=opened.caps,
+        folder=opened.folder,
     )
 
 
-async def _make(manifest: Manifest, due: Due, setup: Setup, tally: Tally) -> None:
-    """Have the due tasks made, stopping in order at a signal."""
-    drain = anyio.Event()
-    tasks = (manifest.task(index) for index in due.indices)
+async def _make(tasks: Iterable[Task], setup: Setup, tally: Tally, drain: anyio.Event) -> None:
+    """Have the tasks made, stopping in order at a signal."""
     async with anyio.create_task_group() as group:
         group.start_soon(_watch_signals, group.cancel_scope, drain, tally)
         await execute(tasks, setup, tally, tally.waiting, drain)

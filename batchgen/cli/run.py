@@ -11,6 +11,7 @@ import click
 from batchgen.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from batchgen.model import Window
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 @options.job
 @options.output
 @options.provider
+@options.overrides
+@options.only
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Make N pictures that show all values.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Make at most N pictures now.")
 @options.concurrency
 @options.rate_limit
@@ -30,6 +34,9 @@ def run(  # noqa: PLR0913 - one argument for each option
     job: Path,
     output: Path | None,
     provider: str | None,
+    overrides: Sequence[str],
+    only: Sequence[str],
+    sample: int | None,
     limit: int | None,
     concurrency: int | None,
     windows: tuple[Window, ...] | None,
@@ -40,7 +47,7 @@ def run(  # noqa: PLR0913 - one argument for each option
 ) -> None:
     """\b
     Example: batchgen run jobs/quickstart.yaml
-    Example: batchgen run jobs/styles.yaml --provider sandbox --limit 10
+    Example: batchgen run jobs/styles.yaml --provider sandbox --only style_preset=[anime,origami]
 
     Make the pictures of JOB that are not made yet. What is made stays and is never asked for again: run a job twice
     and the second time sends nothing. Ctrl-C stops in order; run it again to go on.
@@ -51,18 +58,19 @@ def run(  # noqa: PLR0913 - one argument for each option
 
     from batchgen.cli.exits import OF_ENDING
     from batchgen.cli.progress import Voice, progress
+    from batchgen.due import Part
     from batchgen.job import load_job, new_run_id
     from batchgen.run import RunSettings
     from batchgen.run import run as make
 
     voice = Voice.QUIET if quiet else Voice.VERBOSE if verbose else Voice.NORMAL
     run_id = new_run_id()
-    manifest = load_job(job, run_id=run_id, provider=provider)
+    manifest = load_job(job, run_id=run_id, provider=provider, overrides=overrides)
     settings = RunSettings(
         run_id=run_id,
         output=options.output_folder(manifest, output, provider),
         environment=os.environ,
-        limit=limit,
+        part=Part(only=only, sample=sample, limit=limit),
         concurrency=concurrency,
         windows=windows,
     )

@@ -11,14 +11,16 @@ import click
 from batchgen.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
 @click.command(short_help="Check jobs and say all that is wrong with them.")
 @click.argument("jobs", nargs=-1, required=True, type=options.PATH)
 @options.provider
+@options.overrides
 @options.as_json
-def validate(jobs: tuple[Path, ...], provider: str | None, *, as_json: bool) -> None:
+def validate(jobs: tuple[Path, ...], provider: str | None, overrides: Sequence[str], *, as_json: bool) -> None:
     """\b
     Example: batchgen validate jobs/*.yaml
 
@@ -32,7 +34,7 @@ def validate(jobs: tuple[Path, ...], provider: str | None, *, as_json: bool) -> 
     wrong = 0
     for path in jobs:
         try:
-            manifest = load_job(path, run_id=new_run_id(), provider=provider)
+            manifest = load_job(path, run_id=new_run_id(), provider=provider, overrides=overrides)
             tasks, problems, warnings = survey(manifest).tasks, [], manifest.warning_lines()
         except UsageError as error:
             wrong += 1

@@ -90,7 +90,7 @@ def pictures(count: int) -> str:
 
 def usd(amount: float) -> str:
     """US dollars: to the cent, or a small amount to a tenth of one."""
-    return f"${amount:,.2f}" if amount >= 0.1 or amount == 0 else f"${amount:.3f}"
+    return f"${amount:,.2f}" if round(amount, 2) == round(amount, 4) or amount >= 10 else f"${amount:.3f}"
 
 
 def duration(seconds: float) -> str:

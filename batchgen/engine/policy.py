@@ -56,6 +56,8 @@ class RetryBounds:
     within_s: float = 900.0
     """From the first attempt, waits for a limit not counted."""
     paid: int = 1
+    ambiguous: bool = True
+    """Try again after an attempt that may have been billed without bringing anything."""
 
 
 def verdict(
@@ -70,6 +72,8 @@ def verdict(
     if failure.fault is Fault.THROTTLED:
         return Retry(after_s=0.0)  # the limiter holds everybody back for as long as the server asks
     if failure.billing is Billing.YES and sum(each.billing is Billing.YES for each in before) >= bounds.paid:
+        return GiveUp()
+    if failure.billing is Billing.MAYBE and not bounds.ambiguous:
         return GiveUp()
     tried = [each for each in before if each.fault is not Fault.THROTTLED]
     state = _state(len(tried) + 1, sum(each.seconds for each in tried) + waited_s)

@@ -6,7 +6,7 @@ what has not been sent yet; what is in flight ends by itself.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import random
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,14 +14,16 @@ import anyio
 
 from batchgen.engine.frontier import Frontier, Later, Work
 from batchgen.engine.policy import verdict
-from batchgen.model import Failure, Fault, GiveUp, Retry, Stop, Success
+from batchgen.model import Billing, Failure, Fault, GiveUp, Retry, Stop, Success
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
 
+    from batchgen.engine.budget import Budget
     from batchgen.engine.limiter import Limiter, Permit
     from batchgen.engine.policy import RetryBounds
-    from batchgen.model import Attempt, Outcome
+    from batchgen.model import Attempt, Outcome, Task
 
 
 class Tries(Protocol):
@@ -46,21 +48,27 @@ class Listener(Protocol):
     def stopped(self, work: Work, failure: Failure) -> None:
         """Every further task would meet this too: no more is sent."""
 
+    def capped(self, cap: str) -> None:
+        """A cap on cost or pictures is reached: no more is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What each attempt passes before it is sent: the budget, then the limiter."""
+
+    limiter: Limiter
+    budget: Budget
+    price_of: Callable[[Task], Decimal]
+
 
 class Pool:
     """Runs the tasks of a frontier through at most `workers` attempts at a time."""
 
-    def __init__(
-        self,
-        frontier: Frontier,
-        limiter: Limiter,
-        tries: Tries,
-        listener: Listener,
-        *,
-        bounds: RetryBounds,
-    ) -> None:
+    def __init__(self, frontier: Frontier, gates: Gates, tries: Tries, listener: Listener, bounds: RetryBounds) -> None:
         self._frontier = frontier
-        self._limiter = limiter
+        self._limiter = gates.limiter
+        self._budget = gates.budget
+        self._price_of = gates.price_of
         self._tries = tries
         self._listener = listener
         self._bounds = bounds
@@ -88,6 +96,8 @@ class Pool:
                 attempt, outcome = await self._tries(work, permit.sent)
             finally:
                 permit.release()
+            billed = attempt.billing is not Billing.NO
+            self._budget.settle(self._price_of(work.task), billed=billed, made=isinstance(outcome, Success))
             self._settle(replace(work, attempts=(*work.attempts, attempt)), outcome, permit)
             self._open -= 1
             self._wake()
@@ -98,6 +108,10 @@ class Pool:
             self._unsent.add(scope)
             try:
                 if self._draining or (work := await self._due()) is None:
+                    return None
+                if cap := await self._budget.reserve(self._price_of(work.task)):
+                    self.drain()
+                    self._listener.capped(cap)
                     return None
                 return work, await self._limiter.turn()
             finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,6 +19,7 @@ from batchgen.store.sidecar import Cost, sidecar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batchgen.engine.budget import Caps
     from batchgen.engine.frontier import Work
     from batchgen.engine.policy import RetryBounds
     from batchgen.engine.transport import Transport
@@ -38,7 +40,13 @@ class Setup:
     concurrency: int
     timeout_s: float
     bounds: RetryBounds
+    caps: Caps
     folder: OutputFolder
+
+    def price_of(self, task: Task) -> Decimal:
+        """What one attempt at a task costs if it is billed; an unknown price counts nothing against a cap."""
+        cost = cost_of(self.provider, task.request)
+        return Decimal(0) if cost is None else cost.usd
 
 
 class Worker:

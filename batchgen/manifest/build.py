@@ -109,7 +109,7 @@ class _Builder:
         total = sum(prompt.count for prompt in prompts)
         if total > MOST_TASKS:
             self._problems.add((), f"the job makes {total:,} tasks", f"accepted: up to {MOST_TASKS:,}")
-        if not self._job.prompts and not self._job.tasks:
+        if all(self._document.values.get(name) is None for name in ENTRIES):
             self._problems.add((), "no prompts", "add prompts: with a list of texts")
         elif total == 0 and not self._problems.found:
             self._problems.add((), "nothing is left to make", "exclude less")
@@ -122,7 +122,7 @@ class _Builder:
             settings=settings,
             limits=self._job.limits,
             retry=self._job.retry,
-            prompts=tuple(prompt for prompt in prompts if prompt.count),
+            prompts=tuple(prompts),
             images=self._images,
             stamps=self._surroundings.stamps,
             source=data,
@@ -135,7 +135,7 @@ class _Builder:
         reader = EntryReader(common, self._problems)
         found = [reader.prompt(("prompts", number), shape) for number, shape in enumerate(self._job.prompts)]
         found += [reader.task(("tasks", number), shape) for number, shape in enumerate(self._job.tasks)]
-        for entry in common.sweep.excludes:
+        for entry in (*common.sweep.excludes, *common.own_excludes):
             if entry.path not in common.matched:
                 self._problems.warn(entry.path, "this exclude matches no combination", "remove or mend it")
         return [prompt for prompt in found if prompt is not None]
@@ -162,6 +162,7 @@ class _Builder:
             check=CombinationCheck(capabilities, self._problems, job.vars, skip_invalid=job.skip_invalid),
             lines=self._surroundings.lines,
             read_images=self._read_images,
+            own_excludes=[],
             matched=set(),
         )
 
@@ -183,7 +184,9 @@ class _Builder:
                 spec = self._listed_in_file(name, spec)  # noqa: PLW2901 - the file stands for its list
             if isinstance(spec, list | dict) or (isinstance(spec, str) and ".." in spec):
                 column = columns.read(Variable(name=name), spec, "vars", ("vars", name))
-                source.columns[name] = (column, ("vars", name) if len(column.values) > 1 else None)
+                several = len(column.values) > 1
+                column = column if column.values else pinned(name, "", "vars", ("vars", name))
+                source.columns[name] = (column, ("vars", name) if several else None)
             else:
                 source.pin(columns.pin(Variable(name=name), spec, "vars", ("vars", name)))
         return source
@@ -203,7 +206,7 @@ class _Builder:
                 )
                 return [""]
             number = table.columns.index(column)
-            return [table.row(row)[number] for row in range(len(table))]
+            return [cell for row in range(len(table)) if (cell := table.row(row)[number])]
         except TableError as error:
             self._problems.add_in_file(spec["file"], error.line, error)
         except ValueError as error:

@@ -116,7 +116,7 @@ def _sweep(parameters: dict[str, Parameter]) -> Schema:
         for name, each in parameters.items()
     }
     plurals = {plural: axes[name] for plural, name in PLURALS.items()}
-    entries = {"type": "array", "items": _reference("fields"), "minItems": 1}
+    entries = {"type": "array", "items": _reference("fields")}
     matrix = {
         "include": {"description": "Added to each combination it does not overwrite, else a new one.", **entries},
         "exclude": {"description": "Cuts out every combination that it matches.", **entries},

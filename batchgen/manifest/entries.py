@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from batchgen.errors import nearest
 from batchgen.manifest.axes import Column, pinned
 from batchgen.manifest.identity import short_digest
-from batchgen.manifest.matrix import blocks
+from batchgen.manifest.matrix import Block, blocks
 from batchgen.manifest.paths import DEFAULT, DEFAULT_SPLIT, SPLIT_ABOVE, PathTemplate, slug
 from batchgen.manifest.prompts import Case, OneRow, Pins, Prompt
 from batchgen.manifest.rows import TableRows
 from batchgen.manifest.schema import PromptShape
-from batchgen.manifest.sources import Source, SourceReader, arranged, winners
+from batchgen.manifest.sources import PLURALS, Source, SourceReader, arranged, winners
 from batchgen.manifest.table import TableError, read_table
 from batchgen.manifest.template import names
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from batchgen.manifest.checks import CombinationCheck
     from batchgen.manifest.document import Path
+    from batchgen.manifest.matrix import Entry
     from batchgen.manifest.problems import Problems
     from batchgen.manifest.schema import TaskShape
     from batchgen.manifest.sources import AxisKey
@@ -46,6 +47,8 @@ class Common:
     check: CombinationCheck
     lines: Lines
     read_images: Callable[[Column], None]
+    own_excludes: list[Entry]
+    """The excludes of entries' own sweeps; filled as entries are read."""
     matched: set[Path]
     """The places of excludes that cut something out of some entry; filled as entries are read."""
 
@@ -72,7 +75,7 @@ class EntryReader:
     def prompt(self, path: Path, shape: PromptShape) -> Prompt | None:
         """An entry of `prompts:`; None, and a note, where it can't be read."""
         if shape.prompt is None and shape.file is None:
-            self._problems.add(path, *_no_prompt(shape))
+            self._problems.add(path, *_no_prompt(shape, self._common.parameters))
             return None
         own = _Own(
             text=shape.prompt,
@@ -82,6 +85,7 @@ class EntryReader:
             zips=self._common.reader.zips((*path, "zip"), shape.zip),
             with_job_sweep=True,
         )
+        self._common.own_excludes.extend(own.sweep.excludes)
         for name in own.sweep.columns.keys() & own.zips.columns.keys():
             self._problems.add((*path, "sweep"), f"{name} is in this prompt's zip too", "keep one of them")
         if shape.file is not None:
@@ -138,11 +142,9 @@ class EntryReader:
             return None
         rows = TableRows(table, self._common.parameters, own.text, self._deciding(own))
         rows.fill(lambda columns, text: self.case(own, _with(own.pins, columns), text), self._problems)
-        if "image" in rows.columns_by_name:
-            for number in range(len(rows)):
-                if column := rows.columns(number).get("image"):
-                    self._common.read_images(column)
-        return self._finished(shape.id or table.file, rows, shape.repeat)
+        for column in rows.images():
+            self._common.read_images(column)
+        return self._finished(shape.id or table.file, rows, shape.repeat) if rows.cases() else None
 
     def _table(self, path: Path, file: str) -> Table | None:
         try:
@@ -168,19 +170,25 @@ class EntryReader:
         """The combinations of everything that is not pinned, checked."""
         common = self._common
         job_sweep = common.sweep if own.with_job_sweep else Source()
-        above = (*own.presets, pins, own.zips, own.sweep)
-        negative = winners((common.defaults, job_sweep, *above)).get("negative_prompt")
-        named = {
-            name for value in (*text.values, *(negative[0].values if negative else ())) for name in names(str(value))
-        }
+        includes = (*job_sweep.includes, *own.sweep.includes)
+        above = (*own.presets, pins, own.zips)
+        negative = winners((common.defaults, job_sweep, *above, own.sweep)).get("negative_prompt")
+        templates = [text, *([negative[0]] if negative else [])]
+        templates += [entry.columns["negative_prompt"] for entry in includes if "negative_prompt" in entry.columns]
+        named = {name for column in templates for value in column.values for name in names(str(value))}
         swept = self._of_use(job_sweep, named)
-        chosen = winners((common.built_in, common.defaults, self._of_use(common.vars, named), swept, *above))
-        base, axes = arranged(chosen, _order(common.vars, own.zips, swept, own.sweep))
+        below = (common.built_in, common.defaults, self._of_use(common.vars, named))
+        base, axes = arranged(
+            winners((*below, swept, *above, own.sweep)), _order(common.vars, own.zips, swept, own.sweep)
+        )
+        unswept, others = arranged(winners((*below, *above)), _order(common.vars, own.zips))
         for column in (*base.values(), *(column for axis in axes for column in axis.columns)):
             if column.name == "image":
                 common.read_images(column)
         excludes = (*swept.excludes, *own.sweep.excludes)
-        made, idle = blocks({**base, "prompt": text}, axes, (*swept.includes, *own.sweep.includes), excludes)
+        made, idle = blocks(
+            Block({**base, "prompt": text}, axes), Block({**unswept, "prompt": text}, others), includes, excludes
+        )
         common.matched.update(entry.path for entry in excludes if entry.path not in idle)
         return Case(tuple(common.check.checked(block) for block in made))
 
@@ -192,8 +200,8 @@ class EntryReader:
         return Source(columns, source.includes, source.excludes)
 
 
-def _no_prompt(shape: PromptShape) -> tuple[str, str]:
-    keys = list(shape.model_extra or {})
+def _no_prompt(shape: PromptShape, parameters: Collection[str]) -> tuple[str, str]:
+    keys = [key for key in shape.model_extra or {} if key not in parameters and key not in PLURALS]
     if len(keys) == 1 and (hint := nearest(keys[0], PromptShape.model_fields)):
         return f"unknown key {keys[0]!r}", hint
     if len(keys) == 1:
@@ -206,8 +214,7 @@ def _with(pins: Source, columns: Mapping[str, Column]) -> Source:
     return Source({**pins.columns, **{name: (column, None) for name, column in columns.items()}})
 
 
-def _order(variables: Source, zips: Source, swept: Source, own: Source) -> list[AxisKey]:
-    sources: tuple[Any, ...] = (variables, zips, swept, own)
+def _order(*sources: Source) -> list[AxisKey]:
     keys = (key for source in sources for _, key in source.columns.values())
     return list(dict.fromkeys(key for key in keys if key is not None))
 

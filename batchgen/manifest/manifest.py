@@ -161,7 +161,7 @@ class Manifest:
         names, has_variables = self._names_in(block, values)
         image = values.get("image")
         if image is not None:
-            values.setdefault("mode", "image-to-image")
+            values["mode"] = values.get("mode") or "image-to-image"
         texts = {name: value for name in names if isinstance(value := values.get(name), str) and name != "image"}
         variables: dict[str, str] = {}
         if has_variables:

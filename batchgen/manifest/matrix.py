@@ -8,8 +8,8 @@
 
 Source: "Running variations of jobs in a workflow", GitHub Actions documentation. Both act on final values, those that
 a prompt pins included. An include that contradicts a pinned value leaves that prompt as it is. A new combination
-takes no value of the sweep's axes, which it would have to choose among; the prompt's variables and zip groups still
-run through it.
+takes no value of the sweep's axes, which it would have to choose among, but that of the less specific sources; the
+prompt's variables and zip groups still run through it.
 """
 
 from __future__ import annotations
@@ -128,12 +128,16 @@ class Block:
 
 
 def blocks(
-    base: Mapping[str, Column], axes: tuple[Axis, ...], includes: Sequence[Entry], excludes: Sequence[Entry]
+    every: Block, unswept: Block, includes: Sequence[Entry], excludes: Sequence[Entry]
 ) -> tuple[list[Block], set[Path]]:
-    """The combinations of a prompt, and the places of the excludes that matched none of them."""
+    """The combinations of a prompt, and the places of the excludes that matched none of them.
+
+    `unswept` is the prompt without its sweeps, which is what an include makes a new combination of.
+    """
+    base, axes = every.base, every.axes
     boxes = [(entry, box_of(entry.columns, base, axes)) for entry in excludes]
     idle = {entry.path for entry, box in boxes if box is None or not _matches(axes, box)}
-    original = Block(base, axes, tuple(box for _, box in boxes if box is not None))
+    original = replace(every, excluded=tuple(box for _, box in boxes if box is not None))
     additions: list[Addition] = []
     new: list[Block] = []
     for entry in includes:
@@ -143,7 +147,7 @@ def blocks(
             added = {name: column for name, column in entry.columns.items() if name not in fixed}
             additions.append(Addition(box, added))
         elif not _contradicts_a_pin(entry.columns, base):
-            new.append(_new_block(entry.columns, base, axes))
+            new.append(_new_block(entry.columns, unswept))
     return [replace(original, additions=tuple(additions)), *new], idle
 
 
@@ -201,10 +205,10 @@ def _contradicts_a_pin(wanted: Mapping[str, Column], base: Mapping[str, Column])
     )
 
 
-def _new_block(wanted: Mapping[str, Column], base: Mapping[str, Column], axes: Sequence[Axis]) -> Block:
+def _new_block(wanted: Mapping[str, Column], unswept: Block) -> Block:
     kept = []
-    for axis in axes:
+    for axis in unswept.axes:
         columns = tuple(column for column in axis.columns if column.name not in wanted)
-        if axis.kind != "sweep" and columns:
+        if columns:
             kept.append(Axis(columns, axis.kind))
-    return Block({**base, **wanted}, tuple(kept))
+    return Block({**unswept.base, **wanted}, tuple(kept))

@@ -43,6 +43,9 @@ def _put(document: Document, parts: list[str], value: Any) -> None:
         raise UsageError(f"--set {'.'.join(parts)}: nothing to set there; the job has a single value in its place")
     inner[last] = value
     path = tuple(int(part) if part.isdigit() else part for part in parts)
+    for places in (document.places, document.keys):
+        for old in [each for each in places if each[: len(path)] == path]:
+            del places[old]  # what stood there before
     document.places[path] = document.keys[path] = Place(0, 0)
 
 

@@ -70,7 +70,7 @@ class Problems:
 
     def unknown_variable(self, path: Where, name: str, known: Iterable[str]) -> None:
         """A template names a variable that its combination has no value for."""
-        variables = sorted(known)
+        variables = sorted({*known} - {name})
         hint = nearest(name, variables)
         accepted = f"variables: {', '.join(variables)}" if variables else "define it under vars"
         self.add(path, f"{{{{{name}}}}} has no value here", f"{hint} {accepted}".strip())

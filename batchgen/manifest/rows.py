@@ -16,7 +16,7 @@ from batchgen.manifest.template import names
 from batchgen.providers.capabilities import Number, Whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Iterator, Mapping
 
     from batchgen.manifest.axes import Reads
     from batchgen.manifest.problems import Problems
@@ -45,11 +45,6 @@ class TableRows:
 
     def __len__(self) -> int:
         return len(self._table)
-
-    @property
-    def columns_by_name(self) -> tuple[str, ...]:
-        """The names of the file's columns."""
-        return self._table.columns
 
     def cases(self) -> Mapping[Case, int]:
         """The different cases, and how many rows are of each."""
@@ -85,18 +80,27 @@ class TableRows:
             if name not in {"id", "prompt"}
         }
 
+    def images(self) -> Iterator[Column]:
+        """The input image of each row that names one."""
+        for number in range(len(self)) if "image" in self._table.columns else ():
+            if path := self._cells(number).get("image"):
+                yield pinned("image", path, self._table.file, self._place(number, "image"))
+
     def fill(self, make_case: Callable[[Mapping[str, Column], Column], Case], problems: Problems) -> None:
         """Check every cell, and make the case of each kind of row."""
         known: dict[str, set[str]] = {name: set() for name in self._reads}
         end = 0
         for number in range(len(self)):
             cells = self._cells(number)
-            right = all(
+            right = [
                 cell in known[name] or self._is_right(number, name, cell, known[name], problems)
                 for name, cell in cells.items()
                 if name != "id"
-            )
-            if not right:
+            ]
+            if not all(right):
+                continue
+            if not (cells.get("prompt") or self._text or "").strip():
+                problems.add(self._place(number, "prompt"), "a row without its prompt", "give it text, or remove it")
                 continue
             kind = self._kind(cells)
             if (case := self._cases.get(kind)) is None:

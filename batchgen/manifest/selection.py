@@ -28,7 +28,8 @@ class Wanted:
     values: dict[str, Collection[str]]
 
     def __contains__(self, task: Task) -> bool:
-        known = {**task.variables, **dict(task.request.fields), "prompt_id": task.prompt_id}
+        image = {"image": task.request.image.path} if task.request.image else {}
+        known = {**task.variables, **dict(task.request.fields), **image, "prompt_id": task.prompt_id}
         return all(known.get(name) in values for name, values in self.values.items())
 
 

@@ -11,6 +11,7 @@ from batchgen.providers import PROVIDERS
 from batchgen.providers.capabilities import Choice
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from decimal import Decimal
 
     from batchgen.manifest.problems import Problems
@@ -31,6 +32,8 @@ class ProviderSettings:
     """None: a server of this kind is started for the run."""
     api_key_env: str | None
     windows: tuple[Window, ...]
+    added_models: Mapping[str, str]
+    """Models that the job adds to the provider's table, each with the one that it is like."""
     concurrency: int | None
     """Requests in flight; None: as many as the limit and the latency ask for."""
     timeout_s: float
@@ -51,6 +54,7 @@ def provider_settings(shape: ProviderShape, chosen: str | None, problems: Proble
         url=(shape.url if own else None) or provider.url,
         api_key_env=(shape.api_key_env if own else None) or provider.api_key_env,
         windows=provider.windows if shape.rate_limit is None else shape.rate_limit,
+        added_models={name: added.like for name, added in shape.models.items()},
         concurrency=shape.concurrency,
         timeout_s=shape.timeout,
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Any
 
+from batchgen.manifest.document import MOST_DIGITS
 from batchgen.providers.capabilities import plain
 
 Lines = Callable[[str], Iterator[str]]
@@ -21,6 +23,7 @@ Lines = Callable[[str], Iterator[str]]
 
 KINDS = ("txt", "csv", "tsv", "json", "jsonl")
 LONGEST_CELL = 1_000_000
+_BLANK = re.compile(r"[ \t\r\n]*")
 _BETWEEN = "\x1f"  # ASCII's own unit separator; a cell that holds one is refused
 
 
@@ -140,19 +143,32 @@ def _json_lines(lines: Iterator[str]) -> Iterator[tuple[int, Any]]:
         if line.strip():
             try:
                 yield number, json.loads(line, parse_float=Decimal)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise TableError(number, f"not JSON: {error}; each line is one object or one text") from None
 
 
 def _json_list(lines: Iterator[str]) -> Iterator[tuple[int, Any]]:
+    text = "".join(lines)
     try:
-        records = json.loads("".join(lines), parse_float=Decimal)
+        records = json.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         raise TableError(line, f"not JSON: {error}; the file is one list of objects or texts") from None
     if not isinstance(records, list):
         raise TableError(1, "not a list; the file is one list of objects or texts")
-    return enumerate(records, 1)
+    return zip(_record_lines(text, len(records)), records, strict=True)
+
+
+def _record_lines(text: str, records: int) -> Iterator[int]:
+    """The line in which each record of a list begins."""
+    decoder = json.JSONDecoder(parse_float=Decimal)
+    line, last, place = 1, 0, text.index("[") + 1
+    for _ in range(records):
+        place = _BLANK.match(text, place).end()  # type: ignore[union-attr] - it matches the empty text too
+        line, last = line + text.count("\n", last, place), place
+        yield line
+        _, end = decoder.raw_decode(text, place)
+        place = _BLANK.match(text, end).end() + 1  # type: ignore[union-attr] - as above; a comma follows
 
 
 def _from_records(file: str, records: Iterable[tuple[int, Any]]) -> Table:
@@ -162,10 +178,14 @@ def _from_records(file: str, records: Iterable[tuple[int, Any]]) -> Table:
         cells = {"prompt": record} if isinstance(record, str) else record
         if not isinstance(cells, dict):
             raise TableError(number, 'neither an object nor a text; accepted: {"prompt": …} or "…"')
+        if "" in cells:
+            raise TableError(number, "a key without a name; rename it")
         row = {name: _cell(number, name, value) for name, value in cells.items() if value is not None}
         columns.update(dict.fromkeys(row))
         rows.append((number, row))
     names = tuple(columns)
+    if rows and not names:
+        raise TableError(1, "records without a value; give each a prompt")
     return _table(file, names, ((number, [row.get(name, "") for name in names]) for number, row in rows))
 
 
@@ -175,5 +195,7 @@ def _cell(number: int, name: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | Decimal):
+        if abs(Decimal(value).adjusted()) > MOST_DIGITS:
+            raise TableError(number, f"{name}: a number beyond all sizes; quote it if it is text")
         return plain(Decimal(value))
     raise TableError(number, f"{name}: neither text nor a number; accepted: one value a key")

@@ -5,22 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchgen.errors import nearest
-from batchgen.manifest.schema import JobShape, LimitsShape, OutputShape, ProviderShape, RetryShape, ScheduleShape
+from batchgen.manifest.document import Path
+from batchgen.manifest.schema import (
+    JobShape,
+    LimitsShape,
+    ModelShape,
+    OutputShape,
+    PriceShape,
+    ProviderShape,
+    RetryShape,
+    ScheduleShape,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
 
     from batchgen.errors import Problem
-    from batchgen.manifest.document import Document, Path
+    from batchgen.manifest.document import Document
 
-SHAPES: dict[str, type[BaseModel]] = {
-    "provider": ProviderShape,
-    "output": OutputShape,
-    "limits": LimitsShape,
-    "retry": RetryShape,
-    "schedule": ScheduleShape,
+SHAPES: dict[Path, type[BaseModel]] = {
+    (): JobShape,
+    ("provider",): ProviderShape,
+    ("provider", "models"): ModelShape,
+    ("provider", "prices"): PriceShape,
+    ("output",): OutputShape,
+    ("limits",): LimitsShape,
+    ("retry",): RetryShape,
+    ("schedule",): ScheduleShape,
 }
+"""What takes known keys only, by its place; under `models` and `prices` it stands once for each model."""
 
 # What pydantic calls a wrong type or bound, and what a job's author can write instead.
 WORDS = {
@@ -49,7 +63,7 @@ def _problem(error: ErrorDetails, document: Document) -> Problem:
     path = tuple(error["loc"])
     match error["type"]:
         case "extra_forbidden":
-            return _unknown_key(document, path, SHAPES.get(str(path[0]), JobShape) if len(path) > 1 else JobShape)
+            return _unknown_key(document, path, SHAPES[path[: min(len(path) - 1, 2)]])
         case "model_type" if not path:
             return document.problem((), "a job is a mapping", "begin with prompts: and a list of texts")
         case "value_error":

@@ -21,6 +21,15 @@ MODELS = {
     "sd-core": Model(credits=3.0, image_to_image=False, style_preset=True),
 }
 
+
+def parse_model(text: str) -> tuple[str, Model]:
+    """The model that `NAME=LIKE` adds; ValueError says what is accepted."""
+    name, sign, like = text.partition("=")
+    if not name or not sign or like not in MODELS:
+        raise ValueError(f"{text!r} is not NAME=LIKE; LIKE is one of {', '.join(MODELS)}")
+    return name, MODELS[like]
+
+
 MODES = ("text-to-image", "image-to-image")
 
 STYLES = (

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from batchgen.sandbox import catalogue
 from batchgen.sandbox.faults import parse_rate
 from batchgen.sandbox.limits import Window
 from batchgen.sandbox.settings import DOCUMENTED_PENALTY_S, Settings, Size
@@ -76,6 +77,14 @@ def _reads(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramete
     help="Fail this share of requests: 429, 500, cut (half a picture), drop (no answer), "
     "hang (never an answer). Repeatable.",
 )
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME=LIKE",
+    callback=_reads(catalogue.parse_model),
+    help="Offer one more model, which takes what LIKE takes and costs what it costs. Repeatable.",
+)
 @click.option("--seed", type=int, help="Repeat which requests fail, and the seeds that the server picks.")
 @click.option(
     "--log",
@@ -107,6 +116,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         fail=dict(options["fail"]),
         seed=options["seed"],
         log_file=options["log_file"],
+        models={**catalogue.MODELS, **dict(options["models"])},
     )
 
 

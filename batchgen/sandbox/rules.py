@@ -15,6 +15,7 @@ from batchgen.sandbox.catalogue import (
     MODES,
     RATIOS,
     STYLES,
+    Model,
 )
 from batchgen.sandbox.form import Field
 from batchgen.sandbox.input_image import examine
@@ -36,9 +37,9 @@ class Verdict:
     image: InputImage | None
 
 
-def check(form: Iterable[Field]) -> Verdict:
+def check(form: Iterable[Field], models: Mapping[str, Model] = MODELS) -> Verdict:
     """Judge a whole form. Decodes the input image, so a form that has one is worth a thread."""
-    reading = _Reading(form)
+    reading = _Reading(form, models)
     order = reading.order()
     return Verdict(
         order=None if reading.errors else order,
@@ -51,7 +52,8 @@ def check(form: Iterable[Field]) -> Verdict:
 class _Reading:
     """One form being read: values out, errors kept."""
 
-    def __init__(self, form: Iterable[Field]) -> None:
+    def __init__(self, form: Iterable[Field], models: Mapping[str, Model]) -> None:
+        self._models = models
         self.errors: list[str] = []
         self.texts: dict[str, str] = {}
         self.image: InputImage | None = None
@@ -77,7 +79,7 @@ class _Reading:
     def order(self) -> Order:
         """Read every field; the order counts only while there are no errors."""
         order = Order(
-            model=self._take("model", _one_of(tuple(MODELS)), "", required=True),
+            model=self._take("model", _one_of(tuple(self._models)), "", required=True),
             prompt=self._take("prompt", _prompt, "", required=True),
             negative_prompt=self._take("negative_prompt", str, ""),
             seed=self._take("seed", _seed, 0),
@@ -106,7 +108,7 @@ class _Reading:
 
     def _check_model(self, name: str, mode: str) -> None:
         """What this model does not take; an unknown model was reported already."""
-        model = MODELS.get(name)
+        model = self._models.get(name)
         if model is None:
             return
         if mode == "image-to-image" and not model.image_to_image:

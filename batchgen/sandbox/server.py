@@ -18,7 +18,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from batchgen.sandbox.answers import Refusal, error_response, picture_response, throttled
-from batchgen.sandbox.catalogue import ENDPOINT, FORMATS, MAX_BODY_BYTES, MAX_SEED, MODELS
+from batchgen.sandbox.catalogue import ENDPOINT, FORMATS, MAX_BODY_BYTES, MAX_SEED
 from batchgen.sandbox.delivery import deliver
 from batchgen.sandbox.faults import Fault, draw
 from batchgen.sandbox.form import Field, NotAForm, boundary_of, read_form
@@ -124,7 +124,7 @@ class _Sandbox:
         if any(field.name == "image" for field in form):
             verdict = await self._in_thread(check, form)
         else:
-            verdict = check(form)
+            verdict = check(form, self._settings.models)
         if wrong:
             errors = (*wrong, *(() if form_errors else verdict.errors))
             verdict = Verdict(order=None, errors=errors, fields=verdict.fields, image=verdict.image)
@@ -142,7 +142,7 @@ class _Sandbox:
             raise Refusal(500, "Something went wrong here; try again.")
         entry.seed = order.seed or chance.randint(1, MAX_SEED)
         picture = await self._picture(order, entry.seed)
-        entry.billed_credits = MODELS[order.model].credits
+        entry.billed_credits = self._settings.models[order.model].credits
         if entry.fault is None:
             entry.picture_sha256 = digest_of(picture)
         return picture_response(picture, FORMATS[order.output_format], entry.seed)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from batchgen.sandbox.catalogue import MODELS, Model
 from batchgen.sandbox.faults import Fault, check_rates
 from batchgen.sandbox.limits import Window
 
@@ -36,6 +37,7 @@ class Settings:
     seed: int | None = None
     """Repeats which requests fail, their jitter and the seeds the server picks; None: new ones each start."""
     log_file: Path | None = None
+    models: Mapping[str, Model] = field(default_factory=lambda: MODELS)
 
     def __post_init__(self) -> None:
         check_rates(self.fail)

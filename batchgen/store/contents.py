@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -27,13 +28,15 @@ class Contents:
     made: Mapping[str, str]
     """Task id -> stem, where the picture is there and as long as its sidecar says."""
     indices: Mapping[str, int]
-    """Task id of what is made -> its index in the job that made it."""
+    """Task id of what is made or missing -> its index in the job that made it."""
     filtered: frozenset[str]
     """The ids among `made` whose pictures lie in `filtered/`."""
     missing: Mapping[str, str]
     """Task id -> stem, where the picture is gone or of another length; to be forgotten before it is made again."""
     taken: Mapping[str, str]
     """Folded stem -> the path, relative to the output folder, of a file that has its place."""
+    billed_usd: Decimal
+    """What the attempts of all sidecars may have cost."""
     blocked: Mapping[str, str]
     """Folded path -> path of what stands where a stem may need a folder: files of no kind of ours, links."""
 
@@ -57,6 +60,7 @@ def scan(root: Path) -> Contents:
     return Contents(
         made=look.made,
         indices=look.indices,
+        billed_usd=look.billed_usd,
         filtered=frozenset(look.filtered),
         missing=look.missing,
         taken=look.taken,
@@ -96,6 +100,7 @@ def record_of(path: Path) -> MadeRecord | None:
 class _Look:
     made: dict[str, str] = field(default_factory=dict)
     indices: dict[str, int] = field(default_factory=dict)
+    billed_usd: Decimal = Decimal(0)
     filtered: set[str] = field(default_factory=set)
     missing: dict[str, str] = field(default_factory=dict)
     taken: dict[str, str] = field(default_factory=dict)
@@ -111,8 +116,8 @@ class _Look:
             if name.endswith(SIDECAR) and (record := record_of(Path(entry.path))):
                 picture = files.get(record.picture_file)
                 whole = picture is not None and picture.stat(follow_symlinks=False).st_size == record.size_bytes
-                if whole:
-                    self.indices[record.task_id] = record.index
+                self.indices[record.task_id] = record.index
+                self.billed_usd += record.billed_usd
                 self._record(record.task_id, below + name.removesuffix(SIDECAR), area, whole=whole)
 
     def _place(self, shown: str, below: str, entry: os.DirEntry[str]) -> None:

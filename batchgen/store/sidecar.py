@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from batchgen.model import Billing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from decimal import Decimal
 
     from batchgen.model import Attempt, Picture, Request, Success, Task
 
@@ -41,6 +43,8 @@ class MadeRecord:
     size_bytes: int
     index: int
     """Where the task stood in the job that made it; -1 where the sidecar does not say."""
+    billed_usd: Decimal
+    """What its attempts may have cost, by the price of its day; 0 where that is not known."""
 
 
 def sidecar(  # noqa: PLR0913 - one argument for each part of the document
@@ -131,10 +135,18 @@ def read_sidecar(content: bytes) -> MadeRecord | None:
             sha256=_at(document, str, "picture", "sha256"),
             size_bytes=_at(document, int, "picture", "bytes"),
             index=index if type(index := document["task"].get("index")) is int else -1,
+            billed_usd=_billed_usd(document),
         )
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, InvalidOperation, RecursionError):
         return None
     return None if file in {"", ".", ".."} or "/" in file or "\0" in file else record
+
+
+def _billed_usd(document: Any) -> Decimal:
+    if not document.get("cost"):
+        return Decimal(0)
+    billed = len([attempt for attempt in document["attempts"] if attempt["billing"] != Billing.NO])
+    return Decimal(str(document["cost"]["usd"])) * billed
 
 
 def _at(document: Any, kind: type[T], *path: str) -> T:

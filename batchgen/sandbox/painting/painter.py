@@ -60,7 +60,7 @@ def _scene(order: Order, seed: int, size: tuple[int, int]) -> Image.Image:
         rng=rng,
         palette=choose_palette(mood, theme, rng),
         motif=motif,
-        detail=_DETAIL[order.model],
+        detail=_DETAIL.get(order.model, 1.0),
     )
     scene = paint_scene(sheet)
     return scene if scene.size == size else scene.resize(size, Image.Resampling.BICUBIC)
