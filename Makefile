@@ -1,6 +1,6 @@
 # What a user types. Each target sets up what it needs: a virtual environment with hash-locked requirements.
 
-.PHONY: run test lint clean lock
+.PHONY: run test lint bench clean lock
 .DEFAULT_GOAL := run
 
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -21,9 +21,12 @@ lint: $(VENV)/.dev-ready  ## formatting, lint, types, import directions
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
+bench: $(VENV)/.dev-ready  ## measure what the README says of speed, or one PART of it
+	@$(BIN)/python -m benchmarks $(PART)
+
 clean:  ## remove what was set up and built; pictures in output/ stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
-	find batchgen tests -name __pycache__ -prune -exec rm -rf {} +
+	find batchgen benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
 
 lock: $(VENV)/.dev-ready  ## find the newest requirements again and lock them by hash
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --upgrade --group build pyproject.toml -o requirements/run.txt

@@ -19,13 +19,13 @@ from batchgen.manifest.problems import Problems
 from batchgen.manifest.schema import JobShape, PromptShape, TaskShape
 from batchgen.manifest.seeds import DerivedSeed
 from batchgen.manifest.settings import provider_settings
-from batchgen.manifest.sources import Source, SourceReader
+from batchgen.manifest.sources import PLURALS, Source, SourceReader
 from batchgen.manifest.table import TableError, read_table
 from batchgen.manifest.template import names
 from batchgen.manifest.wording import shape_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from batchgen.manifest.document import Document
     from batchgen.manifest.prompts import Prompt
@@ -152,7 +152,7 @@ class _Builder:
             reader=reader,
             built_in=built_in,
             defaults=reader.pins("defaults", ("defaults",), job.defaults),
-            vars=self._vars(columns),
+            vars=self._vars(columns, capabilities.parameters),
             sweep=reader.sweep("sweep", ("sweep",), job.sweep),
             presets={
                 name: reader.pins(f"preset {name}", ("presets", name), fields) for name, fields in job.presets.items()
@@ -177,9 +177,13 @@ class _Builder:
         found.update(names(str(job.defaults.get("negative_prompt", ""))))
         return found
 
-    def _vars(self, columns: ColumnReader) -> Source:
+    def _vars(self, columns: ColumnReader, parameters: Collection[str]) -> Source:
         source = Source()
         for name, spec in self._job.vars.items():
+            if name in parameters or name in PLURALS:
+                accepted = "put it under defaults or sweep, or choose another name"
+                self._problems.add(("vars", name), f"{name} is a parameter of the API", accepted, key=True)
+                continue
             if isinstance(spec, dict) and "file" in spec:
                 spec = self._listed_in_file(name, spec)  # noqa: PLW2901 - the file stands for its list
             if isinstance(spec, list | dict) or (isinstance(spec, str) and ".." in spec):

@@ -79,7 +79,7 @@ class CombinationCheck:
 
     def _check_template(self, field: str, texts: Mapping[str, Value], chosen: Mapping[str, tuple[Column, int]]) -> None:
         for name in names(str(texts.get(field) or "")):
-            if texts.get(name) is None:
+            if texts.get(name) is None or name in self._capabilities.parameters:
                 column, position = chosen[field]
                 here = [each for each in texts if each not in self._capabilities.parameters]
                 self._problems.unknown_variable(column.place(position), name, {*here, *self._variables})

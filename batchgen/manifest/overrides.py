@@ -25,11 +25,14 @@ def override(document: Document, settings: Sequence[str]) -> None:
 
 def _value(setting: str, text: str) -> Any:
     try:
-        return read(f"set: {text}\n".encode(), f"--set {setting}", {}).values["set"]
+        values = read(f"set: {text}\n".encode(), f"--set {setting}", {}).values
     except ManifestError as error:
         raise UsageError(
             f"--set {setting}: {error.problems[0].cause}; the value is YAML, such as 7, [1, 2] or 1..4"
         ) from None
+    if values.keys() != {"set"}:
+        raise UsageError(f"--set {setting}: more than one value; give --set once for each")
+    return values["set"]
 
 
 def _put(document: Document, parts: list[str], value: Any) -> None:

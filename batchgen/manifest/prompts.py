@@ -73,6 +73,13 @@ class Rows(Protocol):
     def text(self, number: int) -> str:
         """The row's prompt, its templates not filled in."""
 
+    def templates(self) -> bool:
+        """Does any row's text name variables?"""
+
+    @property
+    def text_hashes(self) -> Sequence[int]:
+        """The hash of each row's prompt, its templates not filled in."""
+
     def columns(self, number: int) -> Mapping[str, Column]:
         """What the row says itself, and where."""
 
@@ -107,6 +114,15 @@ class OneRow:
     def text(self, _number: int) -> str:
         """The prompt as the job writes it."""
         return str(self.the_case.blocks[0].base["prompt"].values[0])
+
+    def templates(self) -> bool:
+        """Does the prompt name variables?"""
+        return "{{" in self.text(0)
+
+    @property
+    def text_hashes(self) -> Sequence[int]:
+        """The hash of the prompt."""
+        return (hash(self.text(0)),)
 
     def columns(self, _number: int) -> Mapping[str, Column]:
         """Nothing that the case does not have."""

@@ -16,7 +16,7 @@ from batchgen.manifest.template import names
 from batchgen.providers.capabilities import Number, Whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from batchgen.manifest.axes import Reads
     from batchgen.manifest.problems import Problems
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from batchgen.providers.capabilities import Parameter
 
 TEXTS = ("prompt", "negative_prompt")
+_Kind = tuple[tuple[tuple[str, str], ...], tuple[tuple[str, ...], ...], bool]
+"""What a row pins, and the values that decide; the variables of its texts; has it a prompt of its own?"""
 
 
 class TableRows:
@@ -39,9 +41,10 @@ class TableRows:
         }
         self._parameters = parameters
         self._deciding = frozenset({*deciding, *DECIDING})
-        self._cases: dict[Hashable, Case] = {}
+        self._cases: dict[_Kind, Case] = {}
         self._of_case: Counter[Case] = Counter()
         self.ends = array("Q")
+        self.text_hashes = array("q")
 
     def __len__(self) -> int:
         return len(self._table)
@@ -66,6 +69,10 @@ class TableRows:
     def text(self, number: int) -> str:
         """The row's prompt, its templates not filled in."""
         return (self._prompt_cell(number) if self._prompt_column is not None else "") or self._text or ""
+
+    def templates(self) -> bool:
+        """Does any row's text name variables?"""
+        return any(kind[1] or (not kind[2] and "{{" in (self._text or "")) for kind in self._cases)
 
     def _prompt_cell(self, number: int) -> str:
         return self._table.row(number)[self._prompt_column or 0]
@@ -102,6 +109,7 @@ class TableRows:
             if not (cells.get("prompt") or self._text or "").strip():
                 problems.add(self._place(number, "prompt"), "a row without its prompt", "give it text, or remove it")
                 continue
+            self.text_hashes.append(hash(cells.get("prompt") or self._text))
             kind = self._kind(cells)
             if (case := self._cases.get(kind)) is None:
                 text = pinned("prompt", cells.get("prompt") or self._text, "prompt", self._place(number, "prompt"))
@@ -124,7 +132,7 @@ class TableRows:
         """The row's cells by column, empty ones left out."""
         return {name: cell for name, cell in zip(self._table.columns, self._table.row(number), strict=True) if cell}
 
-    def _kind(self, cells: Mapping[str, str]) -> Hashable:
+    def _kind(self, cells: Mapping[str, str]) -> _Kind:
         """What makes two rows pin alike: which fields, the values that decide, and the variables of the texts."""
         return (
             tuple(

@@ -6,10 +6,11 @@ key is as if the key were not there.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
 from batchgen.manifest import units
 from batchgen.manifest.seeds import MOST as MOST_SEEDS
@@ -53,10 +54,25 @@ def _no_bool(value: Any) -> Any:
     return value
 
 
+def _formed(pattern: str, said: str) -> AfterValidator:
+    """Text of one form; of any other it is said what is wrong and what is accepted."""
+
+    def formed(value: str) -> str:
+        if re.fullmatch(pattern, value) is None:
+            raise ValueError(said)
+        return value
+
+    return AfterValidator(formed)
+
+
 Wholes = Annotated[int, Field(ge=1, le=1_000_000)]
 Amount = Annotated[Decimal, BeforeValidator(units.amount)]
 Label = Annotated[str, Field(min_length=1, max_length=100)]
-Presets = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+Presets = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+Month = Annotated[str, _formed(r"\d{4}-\d{2}(-\d{2})?", "not a month; accepted: such as 2025-08")]
+KeyName = Annotated[
+    str, _formed("[A-Za-z_][A-Za-z0-9_]*", "not a variable's name; accepted: such as GATEWAY_API_KEY, never a key")
+]
 Fields = dict[str, Any]
 
 
@@ -121,7 +137,7 @@ class PricesShape(OpenShape):
 
     __pydantic_extra__: dict[str, PriceShape]
 
-    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}(-\d{2})?$")]
+    date: Month
 
 
 class ProviderShape(Shape):
@@ -129,7 +145,7 @@ class ProviderShape(Shape):
 
     kind: str = "gateway"
     url: str | None = None
-    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    api_key_env: KeyName | None = None
     rate_limit: Annotated[tuple[Window, ...], BeforeValidator(units.windows)] | None = None
     concurrency: Annotated[int | None, BeforeValidator(units.concurrency)] = None
     timeout: Annotated[float, BeforeValidator(units.seconds)] = 180.0
@@ -142,7 +158,7 @@ class TaskShape(OpenShape):
 
     prompt: str
     id: Label | None = None
-    preset: Presets = ()
+    preset: Presets = []
     repeat: Wholes | None = None
 
 
@@ -152,7 +168,7 @@ class PromptShape(OpenShape):
     prompt: str | None = None
     file: str | None = None
     id: Label | None = None
-    preset: Presets = ()
+    preset: Presets = []
     repeat: Wholes | None = None
     zip: list[Fields] = []
     sweep: Fields = {}

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+DECIMALS = 6
+"""What is evenly spaced is rounded to so many decimals."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lazy(Sequence[T]):
@@ -64,7 +67,7 @@ class Even(Lazy[str]):
     def at(self, index: int) -> str:
         """The number as it is sent."""
         exact = self.first + (self.last - self.first) * index / (self.size - 1)
-        return plain(round(exact, 6))
+        return plain(round(exact, DECIMALS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,20 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 from batchgen.errors import UsageError
 from batchgen.manifest.paths import folded
+from batchgen.manifest.seeds import DerivedSeed, DerivedSeeds
+from batchgen.manifest.sequences import DECIMALS, Even, Steps
 from batchgen.manifest.template import fill, names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from batchgen.manifest.axes import Axis, Column, Value
     from batchgen.manifest.manifest import Manifest
     from batchgen.manifest.matrix import Block
     from batchgen.manifest.prompts import Prompt
@@ -93,40 +97,72 @@ def _different_models(manifest: Manifest) -> dict[str, int]:
 
 def _all_different(manifest: Manifest) -> bool:
     """Can the axes alone rule out equal tasks? Where every block's points differ and no two prompts are equal."""
-    blocks = [block for prompt in manifest.prompts for case in prompt.rows.cases() for block in case.blocks]
-    if any(block.additions for block in blocks) or any(
-        len(case.blocks) > 1 for prompt in manifest.prompts for case in prompt.rows.cases()
-    ):
+    cases = [case for prompt in manifest.prompts for case in prompt.rows.cases()]
+    if any(len(case.blocks) > 1 or case.blocks[0].additions for case in cases):
         return False
-    if not all(_points_differ(block) for block in blocks):
+    if not all(_points_differ(case.blocks[0], manifest) for case in cases):
         return False
-    texts = array("q")
+    hashes: set[int] = set()
     for prompt in manifest.prompts:
-        for text in _texts(prompt):
-            if text is None or len(texts) > 2 * MOST_LOOKED_AT:
-                return False
-            texts.append(hash(text))
-    return _equal(texts) == 0
-
-
-def _points_differ(block: Block) -> bool:
-    """A sweep's axis keeps each value once; a zip group may hold a point twice."""
-    for axis in block.axes:
-        if axis.kind == "zip":
-            points = list(zip(*(column.values for column in axis.columns), strict=True))
-            if len(set(points)) < len(points):
-                return False
+        found = _text_hashes(prompt)
+        known = len(hashes)
+        hashes.update(found or ())
+        if found is None or len(hashes) < known + len(found):
+            return False
     return True
 
 
-def _texts(prompt: Prompt) -> Iterator[str | None]:
-    """Every text that the prompt sends, once for each value of its variables; None where that is too much to say."""
+def _points_differ(block: Block, manifest: Manifest) -> bool:
+    """Does each axis that the prompt does not name send something else at each of its points?"""
+    wanted = names(str(block.base["prompt"].values[0]))
+    others = [axis for axis in block.axes if not any(column.name in wanted for column in axis.columns)]
+    return all(_tells_apart(axis, manifest) for axis in others)
+
+
+def _tells_apart(axis: Axis, manifest: Manifest) -> bool:
+    sent = [column for column in axis.columns if column.name in manifest.settings.provider.capabilities.parameters]
+    if len(axis) == 1 or any(_differ(column) for column in sent):
+        return True
+    if not all(isinstance(column.values, list | tuple) and _as_written(column) for column in sent):
+        return False
+    read = [[_content(value, column.name, manifest) for value in column.values] for column in sent]
+    points = list(zip(*read, strict=True))
+    return len(set(points)) == len(axis)
+
+
+def _differ(column: Column) -> bool:
+    """Is this one range or one row of derived seeds, whose values are all different?"""
+    values = column.values
+    if isinstance(values, Even):
+        return abs(values.last - values.first) / (len(values) - 1) > Decimal(1).scaleb(-DECIMALS)
+    return isinstance(values, Steps | DerivedSeeds)
+
+
+def _as_written(column: Column) -> bool:
+    """Are different values different requests? A template may be filled in alike, a derived seed be one listed too."""
+    kinds = {type(value) for value in column.values}
+    if DerivedSeed in kinds and len(kinds) > 1:
+        return False
+    if column.name == "mode" and None in column.values:
+        return False  # it follows from the image
+    return not any("{{" in value for value in column.values if isinstance(value, str))
+
+
+def _content(value: Value, name: str, manifest: Manifest) -> Value:
+    return manifest.images[str(value)].sha256 if name == "image" and value is not None else value
+
+
+def _text_hashes(prompt: Prompt) -> Sequence[int] | None:
+    """The hash of every text that the prompt sends, one for each value of its variables; None: too much to look at."""
+    if not prompt.rows.templates():
+        return prompt.rows.text_hashes
+    hashes = array("q")
     for row in range(len(prompt.rows)):
-        text = prompt.rows.text(row)
-        if "{{" not in text:
-            yield text
-        else:
-            yield from _filled(prompt, row, text)
+        for text in _filled(prompt, row, prompt.rows.text(row)):
+            if text is None or len(hashes) > MOST_LOOKED_AT:
+                return None
+            hashes.append(hash(text))
+    return hashes
 
 
 def _filled(prompt: Prompt, row: int, text: str) -> Iterator[str | None]:
@@ -134,9 +170,7 @@ def _filled(prompt: Prompt, row: int, text: str) -> Iterator[str | None]:
     block = case.blocks[0]
     wanted = names(text)
     axes = [axis for axis in block.axes if any(column.name in wanted for column in axis.columns)]
-    if sum(len(axis) for axis in axes) > MOST_LOOKED_AT or any(
-        column.name not in wanted and axis.kind == "vars" for axis in block.axes for column in axis.columns
-    ):
+    if sum(len(axis) for axis in axes) > MOST_LOOKED_AT:
         yield None
         return
     fixed = {name: str(column.values[0]) for name, column in block.base.items()} | {
@@ -158,8 +192,8 @@ def _count_equal(manifest: Manifest) -> int | None:
 
 
 def _equal(numbers: array[int]) -> int:
-    """How many of these numbers stand there already; numbers are 64-bit hashes, equal by chance once in 10^7 jobs."""
-    return sum(first == second for first, second in pairwise(sorted(numbers)))
+    """How many of these 64-bit hashes stand there already; different tasks share one by chance once in 10^7 jobs."""
+    return len(numbers) - len(set(numbers))
 
 
 def _check_paths(manifest: Manifest) -> None:

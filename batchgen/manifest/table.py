@@ -23,7 +23,7 @@ Lines = Callable[[str], Iterator[str]]
 
 KINDS = ("txt", "csv", "tsv", "json", "jsonl")
 LONGEST_CELL = 1_000_000
-_BLANK = re.compile(r"[ \t\r\n]*")
+_BLANKS = re.compile(r"[ \t\r\n]*")
 _BETWEEN = "\x1f"  # ASCII's own unit separator; a cell that holds one is refused
 
 
@@ -164,11 +164,16 @@ def _record_lines(text: str, records: int) -> Iterator[int]:
     decoder = json.JSONDecoder(parse_float=Decimal)
     line, last, place = 1, 0, text.index("[") + 1
     for _ in range(records):
-        place = _BLANK.match(text, place).end()  # type: ignore[union-attr] - it matches the empty text too
+        place = _after_blanks(text, place)
         line, last = line + text.count("\n", last, place), place
         yield line
         _, end = decoder.raw_decode(text, place)
-        place = _BLANK.match(text, end).end() + 1  # type: ignore[union-attr] - as above; a comma follows
+        place = _after_blanks(text, end) + 1  # a comma follows
+
+
+def _after_blanks(text: str, place: int) -> int:
+    found = _BLANKS.match(text, place)
+    return found.end() if found else place
 
 
 def _from_records(file: str, records: Iterable[tuple[int, Any]]) -> Table:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchgen.errors import nearest
-from batchgen.manifest.document import Path
 from batchgen.manifest.schema import (
     JobShape,
     LimitsShape,
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from batchgen.errors import Problem
-    from batchgen.manifest.document import Document
+    from batchgen.manifest.document import Document, Path
 
 SHAPES: dict[Path, type[BaseModel]] = {
     (): JobShape,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
+from io import StringIO
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from batchgen.manifest.document import Document, read
 from batchgen.model import InputImage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from batchgen.errors import Problem
     from batchgen.manifest.manifest import Manifest
@@ -43,13 +45,26 @@ def job(
     environment: Mapping[str, str] | None = None,
     provider: str | None = None,
     file: str = "jobs/animals.yaml",
+    files: Mapping[str, str] | None = None,
+    overrides: Sequence[str] = (),
 ) -> Manifest:
-    """The manifest of a job's text."""
+    """The manifest of a job's text, with the data files that it names."""
     data = text if isinstance(text, bytes) else dedent(text).encode()
     surroundings = Surroundings(
-        environment=environment or {}, inspect_image=inspect_image, stamps=STAMPS, provider=provider
+        environment=environment or {},
+        inspect_image=inspect_image,
+        stamps=STAMPS,
+        provider=provider,
+        lines=partial(_lines, files or {}),
+        overrides=overrides,
     )
     return build(data, file, surroundings)
+
+
+def _lines(files: Mapping[str, str], path: str) -> Iterator[str]:
+    if path not in files:
+        raise ValueError(f"{path} does not exist; give the path of a data file")
+    return iter(StringIO(files[path], newline=""))
 
 
 def document(text: str | bytes, **environment: str) -> Document:
@@ -67,6 +82,13 @@ def problems(text: str | bytes, **environment: str) -> tuple[Problem, ...]:
     with pytest.raises(ManifestError) as caught:
         job(text, environment=environment)
     return caught.value.problems
+
+
+def data_errors(text: str, files: Mapping[str, str]) -> list[str]:
+    """Everything that is wrong with a job and its data files."""
+    with pytest.raises(ManifestError) as caught:
+        job(text, files=files, file="job.yaml")
+    return str(caught.value).splitlines()
 
 
 def errors(text: str | bytes, **environment: str) -> list[str]:
@@ -88,6 +110,11 @@ def fields(task: Task) -> dict[str, str]:
 def column(manifest: Manifest, name: str) -> list[str | None]:
     """One field of every task, in order."""
     return [fields(task).get(name) for task in manifest]
+
+
+def rows(manifest: Manifest, *names: str) -> list[str]:
+    """The named fields of every task, in order, a line each; `-` where one is not sent."""
+    return [" ".join(fields(task).get(name, "-") for name in names) for task in manifest]
 
 
 def ids(manifest: Manifest) -> list[str]:

@@ -23,11 +23,6 @@ sweep:
 """
 
 
-def rows(text: str, *names: str) -> list[str]:
-    """The named fields of every task, in order, a line each."""
-    return [" ".join(fields(task).get(name, "-") for name in names) for task in job(text)]
-
-
 def test_the_smallest_useful_job_works_exactly_as_written() -> None:
     manifest = job(SMALLEST)
     assert len(manifest) == len(set(ids(manifest))) == 16
@@ -72,7 +67,7 @@ def test_fields_are_sent_in_the_order_of_the_page() -> None:
     ],
 )
 def test_the_first_key_of_a_sweep_varies_slowest(sweep: str, expected: list[str]) -> None:
-    assert rows(f"prompts: [a]\nsweep: {{{sweep}}}", "aspect_ratio", "seed") == expected
+    assert rows(job(f"prompts: [a]\nsweep: {{{sweep}}}", "aspect_ratio", "seed") == expected
 
 
 def test_prompts_vary_slowest_and_repeats_fastest() -> None:
@@ -83,7 +78,7 @@ def test_prompts_vary_slowest_and_repeats_fastest() -> None:
 
 def test_a_default_takes_the_place_that_the_sweep_gives_its_axis() -> None:
     text = "prompts: [a]\ndefaults: {model: sd-core}\nsweep: {seeds: [1, 2], models: [sd3-large, sd-core]}"
-    assert rows(text, "seed", "model") == ["1 sd3-large", "1 sd-core", "2 sd3-large", "2 sd-core"]
+    assert rows(job(text, "seed", "model") == ["1 sd3-large", "1 sd-core", "2 sd3-large", "2 sd-core"]
 
 
 def test_a_prompt_s_sweep_replaces_an_axis_in_its_place_and_adds_others_after() -> None:
@@ -93,7 +88,7 @@ def test_a_prompt_s_sweep_replaces_an_axis_in_its_place_and_adds_others_after() 
             sweep: {output_format: [png, jpeg], seed: [7, 8]}
         sweep: {seed: [1, 2, 3], ratios: [1:1, 2:3]}
     """
-    assert rows(text, "seed", "aspect_ratio", "output_format") == [
+    assert rows(job(text, "seed", "aspect_ratio", "output_format") == [
         f"{seed} {ratio} {form}" for seed in (7, 8) for ratio in ("1:1", "2:3") for form in ("png", "jpeg")
     ]
 
@@ -122,7 +117,7 @@ def test_a_more_specific_source_takes_the_place_of_a_less_specific_one(text: str
 
 def test_a_pin_collapses_the_job_s_axis_for_its_prompt_alone() -> None:
     text = "prompts: [a, {prompt: b, seed: 9}, {prompt: c, seed: 0}]\nsweep: {seeds: 1..3}"
-    assert rows(text, "prompt", "seed") == ["a 1", "a 2", "a 3", "b 9", "c 0"]
+    assert rows(job(text, "prompt", "seed") == ["a 1", "a 2", "a 3", "b 9", "c 0"]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +131,7 @@ def test_a_pin_collapses_the_job_s_axis_for_its_prompt_alone() -> None:
     ],
 )
 def test_null_leaves_a_field_out_and_an_axis_as_it_was(text: str, expected: list[str]) -> None:
-    assert rows(text, "aspect_ratio") == expected
+    assert rows(job(text, "aspect_ratio") == expected
 
 
 @pytest.mark.parametrize(
@@ -177,7 +172,7 @@ def test_both_spellings_of_an_axis_are_one_and_both_in_one_place_an_error(plural
 
 def test_the_two_spellings_may_meet_in_different_places() -> None:
     text = "prompts: [{prompt: a, seed: 9}, b]\nsweep: {seeds: [1, 2]}\ndefaults: {seed: 5}"
-    assert rows(text, "prompt", "seed") == ["a 9", "b 1", "b 2"]
+    assert rows(job(text, "prompt", "seed") == ["a 9", "b 1", "b 2"]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +202,7 @@ def test_a_prompt_s_id_is_its_own_or_made_of_its_text_never_of_its_place() -> No
 
 def test_the_mode_follows_from_the_image() -> None:
     text = "prompts: [a]\nsweep: {image: [in/a.png, in/b.png], strength: [0, 0.5]}"
-    assert rows(text, "mode", "strength", "image") == [
+    assert rows(job(text, "mode", "strength", "image") == [
         "image-to-image 0 -",
         "image-to-image 0.5 -",
         "image-to-image 0 -",
@@ -215,12 +210,12 @@ def test_the_mode_follows_from_the_image() -> None:
     ]
     sent = [task.request.image for task in job(text)]
     assert [image.path for image in sent if image] == ["in/a.png", "in/a.png", "in/b.png", "in/b.png"]
-    assert rows("prompts: [a]", "mode") == ["-"]
+    assert rows(job("prompts: [a]", "mode") == ["-"]
 
 
 def test_an_image_for_one_prompt_alone() -> None:
     text = "prompts: [a, {prompt: b, image: in/a.png, strength: 0.5}]"
-    assert rows(text, "mode", "strength") == ["- -", "image-to-image 0.5"]
+    assert rows(job(text, "mode", "strength") == ["- -", "image-to-image 0.5"]
 
 
 @pytest.mark.parametrize(
@@ -375,7 +370,7 @@ def test_another_provider_than_the_job_s_has_its_own_address_and_key() -> None:
 WRONG: list[tuple[str, str]] = [
     # unknown keys, with the nearest
     ("naem: x", "2:1: naem: unknown key 'naem'; did you mean 'name'? accepted: version, name, seed_root,"),
-    ("presets: {film: {sed: 1}}", "2:17: presets.film.sed: unknown key 'sed'; did you mean 'seed'? accepted: model,"),
+    ("presets: {film: {sed: 1}}", "2:18: presets.film.sed: unknown key 'sed'; did you mean 'seed'? accepted: model,"),
     ("limits: {max_imges: 5}", "2:10: limits.max_imges: unknown key 'max_imges'; did you mean 'max_images'? accepted:"),
     ("retry: {atempts: 5}", "2:9: retry.atempts: unknown key 'atempts'; did you mean 'attempts'? accepted: attempts,"),
     ("schedule: {cron: x, timezon: y}", "2:21: schedule.timezon: unknown key 'timezon'; did you mean 'timezone'?"),
@@ -393,7 +388,8 @@ WRONG: list[tuple[str, str]] = [
     ("defaults: {sed: 1}", "2:12: defaults.sed: unknown key 'sed'; did you mean 'seed'?"),
     ("provider: {knd: gateway}", "2:12: provider.knd: unknown key 'knd'; did you mean 'kind'? accepted: kind, url,"),
     ("provider: {knd: ~}", "2:12: provider.knd: unknown key 'knd'; did you mean 'kind'?"),
-    ("provider: {models: {x: {lik: y}}}", "2:24: provider.models.x.lik: unknown key 'lik'; did you mean 'like'?"),
+    ("provider: {prices: {date: 2025-08, sd-core: {credit: 1}}}", "2:46: provider.prices.sd-core.credit: unknown key"),
+    ("provider: {models: {x: {like: sd-core, lik: y}}}", "2:40: provider.models.x.lik: unknown key 'lik'; did you mean 'like'?"),
     ("output: {paht: x}", "2:10: output.paht: unknown key 'paht'; did you mean 'path'? accepted: path"),
     # wrong types and values
     ("version: 2", "2:10: version: not accepted; accepted: 1"),
@@ -475,6 +471,8 @@ WRONG_PROMPTS: list[tuple[str, str]] = [
         "2:31: prompts[0].style_preset: sd3-large does not take style_preset; accepted",
     ),
     ("{prompt: a, aspect_ratio: 16:10}", "2:31: prompts[0].aspect_ratio: '16:10' is not a value of aspect_ratio"),
+    ("{portait: close-up}", "2:5: prompts[0]: 'portait': a mapping where a prompt was meant; quote a prompt that"),
+    ("{promt: close-up}", "2:5: prompts[0]: unknown key 'promt'; did you mean 'prompt'?"),
     ("{id: x}", "2:5: prompts[0]: an entry without its prompt; add prompt: with its text"),
     ("{id: x, seed: 7}", "2:5: prompts[0]: an entry without its prompt; add prompt: with its text"),
     ("[a, b]", "2:5: prompts[0]: not a mapping; accepted: keys with values"),

@@ -1,0 +1,29 @@
+"""Runs the parts named on the command line, or all of them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+
+from benchmarks import plan
+
+PARTS = {"plan": plan.report}
+
+
+def main(names: list[str]) -> int:
+    """Print each part's table; 1 where a figure misses its bound."""
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        print(f"no part {unknown[0]!r}; there are: {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}"
+    )
+    met = [PARTS[name]() for name in names or PARTS]
+    return 0 if all(met) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
