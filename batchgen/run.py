@@ -78,22 +78,23 @@ async def run(manifest: Manifest, settings: RunSettings, emit: Callable[[Event],
     """
     started_s = anyio.current_time()
     folder, due, repaired = await anyio.to_thread.run_sync(_open, manifest, settings)
-    tally = Tally(manifest.settings.provider, emit)
+    drain = anyio.Event()
+    tally = Tally(manifest.settings.provider, emit, drain.set)
     async with AsyncExitStack() as stack:
         key, url = SANDBOX_KEY, manifest.settings.url or ""
         if due.indices:
             key = _key(manifest, settings.environment)
             url = url or await stack.enter_async_context(embedded_sandbox())
-        emit(_started(manifest, settings, due, url, repaired))
+        tally.tell(_started(manifest, settings, due, url, repaired))
         if due.indices:
-            await _make(manifest, due, _setup(manifest, settings, folder, url, key), tally)
+            await _make(manifest, due, _setup(manifest, settings, folder, url, key), tally, drain)
     ended = tally.ended(
         output=str(settings.output),
         asked=len(due.indices),
         left=due.left,
         seconds=anyio.current_time() - started_s,
     )
-    emit(ended)
+    tally.tell(ended)
     return ended
 
 
@@ -172,9 +173,8 @@ def _setup(manifest: Manifest, settings: RunSettings, folder: OutputFolder, url:
     )
 
 
-async def _make(manifest: Manifest, due: Due, setup: Setup, tally: Tally) -> None:
+async def _make(manifest: Manifest, due: Due, setup: Setup, tally: Tally, drain: anyio.Event) -> None:
     """Have the due tasks made, stopping in order at a signal."""
-    drain = anyio.Event()
     tasks = (manifest.task(index) for index in due.indices)
     async with anyio.create_task_group() as group:
         group.start_soon(_watch_signals, group.cancel_scope, drain, tally)

@@ -21,13 +21,26 @@ if TYPE_CHECKING:
 class Tally:
     """The listener of a run's pool."""
 
-    def __init__(self, provider: Provider, emit: Callable[[Event], None]) -> None:
+    def __init__(self, provider: Provider, emit: Callable[[Event], None], on_unheard: Callable[[], None]) -> None:
         self._provider = provider
         self._emit = emit
+        self._on_unheard = on_unheard
+        self._heard = True
         self._made = self._failed = self._filtered = 0
         self._spent: Decimal | None = Decimal(0)
         self._at_most: Decimal | None = Decimal(0)
         self._stopped: tuple[Ending, str] | None = None
+
+    def tell(self, event: Event) -> None:
+        """Pass an event on; once whoever read them is gone the run stops in order, and the rest goes untold."""
+        if not self._heard:
+            return
+        try:
+            self._emit(event)
+        except BrokenPipeError:
+            self._heard = False
+            self.stop(Ending.INTERRUPTED, "whoever read the events is gone")
+            self._on_unheard()
 
     def made(self, work: Work, success: Success) -> None:
         """The task's picture is kept."""
@@ -35,7 +48,7 @@ class Tally:
         self._made += not success.filtered
         self._filtered += success.filtered
         place = f"{'filtered' if success.filtered else 'images'}/{work.task.stem}.{success.picture.extension}"
-        self._emit(
+        self.tell(
             TaskMade(
                 id=work.task.id,
                 index=work.task.index,
@@ -51,7 +64,7 @@ class Tally:
     def retried(self, work: Work, failure: Failure, after_s: float) -> None:
         """The task will be tried again."""
         self._bill(work, failure.billing)
-        self._emit(
+        self.tell(
             TaskRetried(
                 id=work.task.id,
                 index=work.task.index,
@@ -66,7 +79,7 @@ class Tally:
         """The task has ended without a picture."""
         self._bill(work, failure.billing)
         self._failed += 1
-        self._emit(
+        self.tell(
             TaskFailed(
                 id=work.task.id,
                 index=work.task.index,
@@ -87,11 +100,11 @@ class Tally:
         """The run ends before its tasks do; the first reason counts."""
         if self._stopped is None:
             self._stopped = (ending, why)
-            self._emit(Stopping(why=why, what_now=what_now))
+            self.tell(Stopping(why=why, what_now=what_now))
 
     def waiting(self, seconds: float, why: str) -> None:
         """Nothing may be sent for a while."""
-        self._emit(Waiting(seconds=round(seconds, 3), why=why))
+        self.tell(Waiting(seconds=round(seconds, 3), why=why))
 
     def ended(self, *, output: str, asked: int, left: int, seconds: float) -> RunEnded:
         """The end of a run that was to make `asked` pictures and leaves `left` more of the job for later."""

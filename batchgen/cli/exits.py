@@ -9,11 +9,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
@@ -69,12 +70,20 @@ def _told(error: BaseException) -> int:
             _say("batchgen: interrupted; what is made stays, run again to go on")
             return INTERRUPTED
         case BrokenPipeError():
-            sys.stderr.close()  # whoever read our output is gone; there is nobody to tell
+            forget_reader(sys.stdout, sys.stderr)  # there is nobody to tell
             return 1
         case _:
             _say(_report(error))
             return BUG
     return OF_ERROR[type(error)]
+
+
+def forget_reader(*streams: TextIO) -> None:
+    """Whoever read these is gone: what is left to say there, and Python's last flush, go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _say(text: str) -> None:

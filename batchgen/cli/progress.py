@@ -27,6 +27,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from batchgen.cli.exits import forget_reader
 from batchgen.cli.wording import ended_lines, rate, started_line, told
 from batchgen.events import RunEnded, RunStarted, TaskFailed, TaskMade, Waiting, as_json
 
@@ -65,7 +66,11 @@ def progress(voice: Voice, *, json_lines: bool, warnings: Sequence[str]) -> Iter
 
 def _print_json(event: Event) -> None:
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    click.echo(json.dumps(as_json(event, at), ensure_ascii=False))
+    try:
+        click.echo(json.dumps(as_json(event, at), ensure_ascii=False))
+    except BrokenPipeError:
+        forget_reader(sys.stdout)
+        raise
 
 
 class _Quiet:

@@ -1,7 +1,7 @@
 """The one door to the network: a `Call` goes out, a `Reply` or a `Failure` comes back, and no client exception passes.
 
 aiohttp's client is imported here and nowhere else. Its errors can hold the request's headers, and so the key: none is
-stored, logged or quoted whole; a failure's words are made here from its kind.
+stored, logged or quoted whole; a failure's words are made here from its kind. A key that a server echoes stops here.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from batchgen.model import Billing, Failure, Fault, Picture
 from batchgen.providers.conversation import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
+    from batchgen.model import Secret
     from batchgen.providers.conversation import Body, Call
 
 CONNECT_S = 30.0
@@ -84,16 +85,16 @@ class Transport:
         )
         async with request as response:
             progress.status = response.status
-            found = {name.lower(): value for name, value in response.headers.items()}
+            found = {name.lower(): _without(call.bearer, value) for name, value in response.headers.items()}
             if response.status != 200 or not call.brings_picture:
-                text = await _read_text(response.content)
+                text = _without(call.bearer, await _read_text(response.content))
                 return Reply(status=response.status, headers=found, text=text)
             async for chunk in response.content.iter_any():
                 await sink.write(chunk)
             end = await sink.finish()
         if isinstance(end, Picture):
             return Reply(status=200, headers=found, picture=end)
-        return Reply(status=200, headers=found, flaw=end, text=sink.beginning.decode(errors="replace"))
+        return _no_picture(found, end, sink.beginning.decode(errors="replace"), call.bearer)
 
 
 @asynccontextmanager
@@ -138,6 +139,17 @@ async def _read_text(content: aiohttp.StreamReader) -> str:
         if len(kept) >= MOST_TEXT_BYTES:
             break
     return bytes(kept[:MOST_TEXT_BYTES]).decode(errors="replace")
+
+
+def _no_picture(headers: Mapping[str, str], flaw: str, beginning: str, key: Secret) -> Reply:
+    """A 200 that brought none; where the server echoed the key, a flaw that quotes the bytes may hold a part of it."""
+    text = _without(key, beginning)
+    return Reply(status=200, headers=headers, flaw=flaw if text == beginning else "not a picture", text=text)
+
+
+def _without(key: Secret, text: str) -> str:
+    """What a server said, should it echo the key: hidden before anything is cut short, so that no part is left."""
+    return text.replace(key.reveal(), "***")
 
 
 def read_error(error: Exception, *, sent: bool, status: int | None) -> Failure:
