@@ -1,0 +1,282 @@
+"""The one loop: so many at a time and no more, nothing pulled early, nobody asleep, each task settled once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from engine_samples import SUCCESS, attempt, failure, task
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from virtual_time import in_virtual_time
+
+from batchgen.engine.frontier import Frontier, Work
+from batchgen.engine.limiter import Limiter
+from batchgen.engine.policy import REACTIONS, Reaction, RetryBounds
+from batchgen.engine.pool import Pool
+from batchgen.model import Attempt, Billing, Failure, Fault, Success, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from batchgen.model import Outcome, Task
+
+OVERLOADED, THROTTLED = failure(Fault.OVERLOADED), failure(Fault.THROTTLED, retry_after_s=2.0)
+INVALID, UNAUTHORISED = failure(Fault.INVALID), failure(Fault.UNAUTHORISED)
+
+
+@dataclass(slots=True)
+class Stage:
+    """A pool with everything around it faked: what each task meets, and what was seen."""
+
+    tasks: int
+    meets: Mapping[int, Sequence[Outcome]] = field(default_factory=dict)
+    """By task, what its attempts bring; good pictures after that."""
+    takes_s: float = 1.0
+    windows: Sequence[Window] = ()
+    pulled: int = 0
+    in_flight: int = 0
+    most_in_flight: int = 0
+    most_ahead: int = 0
+    tries: list[tuple[int, float]] = field(default_factory=list)
+    made: list[int] = field(default_factory=list)
+    gave_up: list[int] = field(default_factory=list)
+    put_back: list[tuple[int, float]] = field(default_factory=list)
+    stops: list[int] = field(default_factory=list)
+    last: dict[int, Work] = field(default_factory=dict)
+    pool: Pool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Put the pool together."""
+        limiter = Limiter(self.windows, penalty_s=60, on_wait=lambda *_: None)
+        self.pool = Pool(Frontier(self._tasks()), limiter, self, Ear(self), bounds=RetryBounds())
+
+    def _tasks(self) -> Iterator[Task]:
+        for index in range(self.tasks):
+            self.pulled += 1
+            self.most_ahead = max(self.most_ahead, self.pulled - len(self.made) - len(self.gave_up))
+            yield task(index)
+
+    def run(self, workers: int, meanwhile: Callable[[Stage], None] | None = None, at: float = 0.0) -> float:
+        """Run it to its end, with something else happening at a time; the time at which it ended."""
+
+        async def happen() -> None:
+            await anyio.sleep(at)
+            if meanwhile is not None:
+                meanwhile(self)
+
+        async def main() -> float:
+            async with anyio.create_task_group() as group:
+                group.start_soon(happen)
+                await self.pool.run(workers)
+                ended = anyio.current_time()
+                group.cancel_scope.cancel()
+            return ended
+
+        return in_virtual_time(main)
+
+    async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
+        """Try: the next of what the task meets."""
+        index = work.task.index
+        self.tries.append((index, anyio.current_time()))
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        outcomes = self.meets.get(index, ())
+        outcome = outcomes[len(work.attempts)] if len(work.attempts) < len(outcomes) else SUCCESS
+        on_sent()
+        await anyio.sleep(self.takes_s)
+        self.in_flight -= 1
+        return attempt(len(work.attempts) + 1, outcome), outcome
+
+
+@dataclass(slots=True)
+class Ear:
+    """Notes what becomes of each task."""
+
+    stage: Stage
+
+    def made(self, work: Work, success: Success) -> None:
+        """See Listener."""
+        assert success is SUCCESS
+        self.stage.made.append(work.task.index)
+        self.stage.last[work.task.index] = work
+
+    def retried(self, work: Work, failure: Failure, after_s: float) -> None:
+        """See Listener."""
+        assert REACTIONS[failure.fault] is Reaction.RETRY
+        self.stage.put_back.append((work.task.index, after_s))
+
+    def failed(self, work: Work, failure: Failure) -> None:
+        """See Listener."""
+        assert work.attempts[-1].fault is failure.fault
+        self.stage.gave_up.append(work.task.index)
+        self.stage.last[work.task.index] = work
+
+    def stopped(self, work: Work, failure: Failure) -> None:
+        """See Listener."""
+        assert REACTIONS[failure.fault] is Reaction.STOP
+        self.stage.stops.append(work.task.index)
+
+
+@pytest.mark.parametrize("workers", [1, 3, 10])
+def test_so_many_at_a_time_and_no_more(workers: int) -> None:
+    stage = Stage(30)
+    ended = stage.run(workers)
+    assert stage.most_in_flight == workers
+    assert sorted(stage.made) == list(range(30))
+    assert ended == pytest.approx(30 / workers)
+
+
+def test_more_workers_than_tasks_end_with_the_tasks() -> None:
+    stage = Stage(2)
+    assert stage.run(50) == pytest.approx(1)
+    assert sorted(stage.made) == [0, 1]
+
+
+def test_no_tasks_end_at_once() -> None:
+    assert Stage(0).run(5) == 0
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_no_task_is_pulled_before_a_worker_wants_it(workers: int) -> None:
+    stage = Stage(40, windows=(Window(sends=2, seconds=1),))
+    stage.run(workers)
+    assert stage.most_ahead <= workers
+    assert len(stage.made) == 40
+
+
+def test_a_task_that_waits_for_its_next_try_holds_no_worker() -> None:
+    stage = Stage(4, {0: [OVERLOADED]}, takes_s=0.1)
+    stage.run(1)
+    assert [index for index, _ in stage.tries] == [0, 1, 2, 3, 0]
+    again_at = stage.tries[-1][1]
+    ((_, after_s),) = stage.put_back
+    assert again_at == pytest.approx(0.1 + after_s)
+    assert len(stage.last[0].attempts) == 2
+    assert stage.last[0].waited_s == after_s
+
+
+def test_workers_that_find_nothing_due_are_there_when_it_is() -> None:
+    stage = Stage(3, {index: [OVERLOADED] for index in range(3)}, takes_s=0.1)
+    assert stage.run(3) < 1.3
+    assert sorted(stage.made) == [0, 1, 2]
+
+
+def test_what_was_throttled_goes_first_after_the_cool_down_and_lost_no_attempt() -> None:
+    stage = Stage(3, {0: [THROTTLED] * 20 + [OVERLOADED] * 5})
+    stage.run(1)
+    assert [index for index, _ in stage.tries[:21]] == [0] * 21
+    times = [at for _, at in stage.tries[:20]]
+    assert all(b - a == pytest.approx(3) for a, b in pairwise(times))
+    assert sorted(stage.made) == [0, 1, 2]
+    assert len(stage.last[0].attempts) == 26
+
+
+def test_a_task_that_can_never_work_is_tried_once() -> None:
+    stage = Stage(5, {2: [INVALID]})
+    stage.run(2)
+    assert stage.gave_up == [2]
+    assert sorted(stage.made) == [0, 1, 3, 4]
+    assert len(stage.tries) == 5
+
+
+def test_a_task_that_never_works_is_given_up_after_six_attempts() -> None:
+    stage = Stage(1, {0: [OVERLOADED] * 10})
+    stage.run(3)
+    assert (len(stage.tries), stage.gave_up) == (6, [0])
+
+
+def test_what_every_task_would_meet_stops_the_sending_and_keeps_what_is_in_flight() -> None:
+    stage = Stage(100, {0: [UNAUTHORISED]})
+    ended = stage.run(4)
+    assert len(stage.tries) == 4
+    assert (sorted(stage.made), stage.stops, stage.gave_up) == ([1, 2, 3], [0], [])
+    assert ended == pytest.approx(1)
+
+
+def test_several_in_flight_may_meet_it() -> None:
+    stage = Stage(100, {index: [UNAUTHORISED] for index in range(100)})
+    stage.run(4)
+    assert len(stage.tries) == 4
+    assert sorted(stage.stops) == [0, 1, 2, 3]
+
+
+def test_draining_ends_what_is_in_flight_and_sends_no_more() -> None:
+    stage = Stage(100, takes_s=5)
+    ended = stage.run(3, lambda each: each.pool.drain(), at=1)
+    assert (len(stage.tries), sorted(stage.made)) == (3, [0, 1, 2])
+    assert ended == pytest.approx(5)
+
+
+def test_draining_waits_for_no_permission() -> None:
+    stage = Stage(100, takes_s=5, windows=(Window(sends=1, seconds=1000),))
+    ended = stage.run(3, lambda each: each.pool.drain(), at=1)
+    assert stage.made == [0]
+    assert ended == pytest.approx(5)
+
+
+def test_draining_waits_for_no_retry() -> None:
+    stage = Stage(1, {0: [OVERLOADED] * 9}, takes_s=0.01)
+    stage.run(2, lambda each: each.pool.drain(), at=0.05)
+    assert (len(stage.tries), stage.made, stage.gave_up) == (1, [], [])
+
+
+def test_draining_before_the_start_sends_nothing() -> None:
+    stage = Stage(5)
+    stage.pool.drain()
+    assert stage.run(3) == 0
+    assert stage.tries == []
+
+
+def test_what_was_not_sent_takes_no_slot() -> None:
+    class Unsent(Stage):
+        """Tries that end before anything is sent."""
+
+        async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
+            """See Tries."""
+            return await Stage.__call__(self, work, lambda: on_sent() if work.task.index == 9 else None)
+
+    stage = Unsent(10, {index: [INVALID] for index in range(9)}, windows=(Window(sends=1, seconds=1000),))
+    assert stage.run(1) == pytest.approx(10)
+    assert stage.made == [9]
+
+
+def test_a_bug_in_a_try_ends_the_run_loudly() -> None:
+    class Broken(Stage):
+        """Tries that break."""
+
+        async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
+            """See Tries."""
+            on_sent()
+            raise KeyError(work.task.index)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        Broken(3).run(1)
+    assert caught.group_contains(KeyError)
+
+
+def _outcomes() -> st.SearchStrategy[Success | Failure]:
+    faults = st.sampled_from([fault for fault in Fault if REACTIONS[fault] is not Reaction.STOP])
+    broken = st.builds(failure, faults, st.sampled_from(Billing), st.none() | st.floats(0, 5))
+    return st.just(SUCCESS) | broken
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    meets=st.lists(st.lists(_outcomes(), max_size=9), max_size=12),
+    workers=st.integers(1, 6),
+    window=st.none() | st.builds(Window, sends=st.integers(1, 5), seconds=st.floats(0.1, 5)),
+)
+def test_every_task_settles_exactly_once(
+    meets: list[list[Success | Failure]], workers: int, window: Window | None
+) -> None:
+    stage = Stage(len(meets), dict(enumerate(meets)), windows=() if window is None else (window,))
+    stage.run(workers)
+    assert sorted(stage.made + stage.gave_up) == list(range(len(meets)))
+    assert stage.most_in_flight <= workers
+    assert len(stage.tries) == sum(len(work.attempts) for work in stage.last.values())
+    for work in stage.last.values():
+        assert [each.number for each in work.attempts] == list(range(1, len(work.attempts) + 1))
