@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 USAGE = 2
 BUG = 70
 INTERRUPTED = 130
+TERMINATED = 143
 OF_ENDING: Final = {
     Ending.COMPLETE: 0,
     Ending.INCOMPLETE: 1,
@@ -35,9 +36,13 @@ OF_ENDING: Final = {
     Ending.CAP: 4,
     Ending.STORAGE: 5,
     Ending.INTERRUPTED: INTERRUPTED,
-    Ending.TERMINATED: 143,
+    Ending.TERMINATED: TERMINATED,
 }
 OF_ERROR: Final = {UsageError: USAGE, ManifestError: USAGE, ProviderError: 3, StorageError: 5}
+
+
+class Terminated(BaseException):
+    """SIGTERM, as KeyboardInterrupt is SIGINT."""
 
 
 @contextmanager
@@ -70,6 +75,9 @@ def _told(error: BaseException) -> int:
         case KeyboardInterrupt() | click.Abort():
             _say("batchgen: interrupted; what is made stays, run again to go on")
             return INTERRUPTED
+        case Terminated():
+            _say("batchgen: terminated; what is made stays, run again to go on")
+            return TERMINATED
         case BrokenPipeError():
             forget_reader(sys.stdout, sys.stderr)  # there is nobody to tell
             return 1

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import click
 
 from batchgen import __version__
-from batchgen.cli.exits import exits
+from batchgen.cli.exits import Terminated, exits
 from batchgen.cli.init import init
 from batchgen.cli.models import models
 from batchgen.cli.plan import plan
@@ -33,9 +34,15 @@ for each in (run, plan, validate, init, schema, models, replay, sandbox):
     batchgen.add_command(each)
 
 
+def _terminated(_number: int, _frame: object) -> None:
+    """SIGTERM before or after the time in which a run listens to it: nothing is in flight then."""
+    raise Terminated
+
+
 def main() -> None:
     """Run the command line and exit with the code that its ending has."""
     with exits():
+        signal.signal(signal.SIGTERM, _terminated)
         code = batchgen.main(standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)

@@ -57,7 +57,6 @@ class Limiter:
         self._turn = anyio.Lock()
         self._changed = anyio.Event()
         self._cool_until = -inf
-        self._cool_since = -inf
         self._announced_until = -inf
 
     async def turn(self) -> Permit:
@@ -83,12 +82,11 @@ class Limiter:
         self._wake()
 
     def cool_down(self, sent_at: float, retry_after_s: float | None) -> None:
-        """Hold everybody back; an answer to a request from before the cool-down belongs to it and changes nothing."""
-        if sent_at < self._cool_since:
+        """Hold everybody back; an answer to a request that left before the cool-down's end changes nothing."""
+        if sent_at < self._cool_until:
             return
-        self._cool_since = anyio.current_time()
         wait_s = self._penalty_s if retry_after_s is None else retry_after_s
-        self._cool_until = max(self._cool_until, self._cool_since + wait_s)
+        self._cool_until = anyio.current_time() + wait_s
         self._wake()
 
     def _wait_s(self) -> float:

@@ -36,7 +36,9 @@ def disk_errors(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         cause = error.strerror or type(error).__name__
-        remedy = _REMEDIES.get(error.errno or 0, "look at the disk, then run again: what is made stays")
+        remedy = _REMEDIES.get(
+            error.errno or 0, "look at the disk, or choose another folder with --output: what is made stays"
+        )
         raise StorageError(f"{error.filename or place}: {cause}; {remedy}") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtual_time import in_virtual_time
 
+from batchgen.engine.budget import Budget, Caps
 from batchgen.engine.frontier import Frontier, Work
 from batchgen.engine.limiter import Limiter
 from batchgen.engine.policy import REACTIONS, Reaction, RetryBounds
-from batchgen.engine.pool import Pool
+from batchgen.engine.pool import Gates, Pool
 from batchgen.model import Attempt, Billing, Failure, Fault, Success, Window
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ class Stage:
     """By task, what its attempts bring; good pictures after that."""
     takes_s: float = 1.0
     windows: Sequence[Window] = ()
+    caps: Caps = field(default_factory=Caps)
+    price: Decimal = Decimal("0.04")
+    """US dollars an attempt."""
+    capped: list[str] = field(default_factory=list)
     pulled: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
@@ -52,7 +58,8 @@ class Stage:
     def __post_init__(self) -> None:
         """Put the pool together."""
         limiter = Limiter(self.windows, penalty_s=60, on_wait=lambda *_: None)
-        self.pool = Pool(Frontier(self._tasks()), limiter, self, Ear(self), bounds=RetryBounds())
+        gates = Gates(limiter, Budget(self.caps), lambda _task: self.price)
+        self.pool = Pool(Frontier(self._tasks()), gates, self, Ear(self), RetryBounds())
 
     def _tasks(self) -> Iterator[Task]:
         for index in range(self.tasks):
@@ -114,6 +121,10 @@ class Ear:
         assert work.attempts[-1].fault is failure.fault
         self.stage.gave_up.append(work.task.index)
         self.stage.last[work.task.index] = work
+
+    def capped(self, cap: str) -> None:
+        """Write down which cap was reached."""
+        self.stage.capped.append(cap)
 
     def stopped(self, work: Work, failure: Failure) -> None:
         """See Listener."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from job_texts import column, errors, fields, ids, job, only_error
+from job_texts import column, errors, fields, ids, job, only_error, rows
 
 from batchgen.errors import ManifestError
 from batchgen.manifest.survey import distinct, survey
@@ -67,7 +67,7 @@ def test_fields_are_sent_in_the_order_of_the_page() -> None:
     ],
 )
 def test_the_first_key_of_a_sweep_varies_slowest(sweep: str, expected: list[str]) -> None:
-    assert rows(job(f"prompts: [a]\nsweep: {{{sweep}}}", "aspect_ratio", "seed") == expected
+    assert rows(job(f"prompts: [a]\nsweep: {{{sweep}}}"), "aspect_ratio", "seed") == expected
 
 
 def test_prompts_vary_slowest_and_repeats_fastest() -> None:
@@ -78,7 +78,7 @@ def test_prompts_vary_slowest_and_repeats_fastest() -> None:
 
 def test_a_default_takes_the_place_that_the_sweep_gives_its_axis() -> None:
     text = "prompts: [a]\ndefaults: {model: sd-core}\nsweep: {seeds: [1, 2], models: [sd3-large, sd-core]}"
-    assert rows(job(text, "seed", "model") == ["1 sd3-large", "1 sd-core", "2 sd3-large", "2 sd-core"]
+    assert rows(job(text), "seed", "model") == ["1 sd3-large", "1 sd-core", "2 sd3-large", "2 sd-core"]
 
 
 def test_a_prompt_s_sweep_replaces_an_axis_in_its_place_and_adds_others_after() -> None:
@@ -88,7 +88,7 @@ def test_a_prompt_s_sweep_replaces_an_axis_in_its_place_and_adds_others_after() 
             sweep: {output_format: [png, jpeg], seed: [7, 8]}
         sweep: {seed: [1, 2, 3], ratios: [1:1, 2:3]}
     """
-    assert rows(job(text, "seed", "aspect_ratio", "output_format") == [
+    assert rows(job(text), "seed", "aspect_ratio", "output_format") == [
         f"{seed} {ratio} {form}" for seed in (7, 8) for ratio in ("1:1", "2:3") for form in ("png", "jpeg")
     ]
 
@@ -117,7 +117,7 @@ def test_a_more_specific_source_takes_the_place_of_a_less_specific_one(text: str
 
 def test_a_pin_collapses_the_job_s_axis_for_its_prompt_alone() -> None:
     text = "prompts: [a, {prompt: b, seed: 9}, {prompt: c, seed: 0}]\nsweep: {seeds: 1..3}"
-    assert rows(job(text, "prompt", "seed") == ["a 1", "a 2", "a 3", "b 9", "c 0"]
+    assert rows(job(text), "prompt", "seed") == ["a 1", "a 2", "a 3", "b 9", "c 0"]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_pin_collapses_the_job_s_axis_for_its_prompt_alone() -> None:
     ],
 )
 def test_null_leaves_a_field_out_and_an_axis_as_it_was(text: str, expected: list[str]) -> None:
-    assert rows(job(text, "aspect_ratio") == expected
+    assert rows(job(text), "aspect_ratio") == expected
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_both_spellings_of_an_axis_are_one_and_both_in_one_place_an_error(plural
 
 def test_the_two_spellings_may_meet_in_different_places() -> None:
     text = "prompts: [{prompt: a, seed: 9}, b]\nsweep: {seeds: [1, 2]}\ndefaults: {seed: 5}"
-    assert rows(job(text, "prompt", "seed") == ["a 9", "b 1", "b 2"]
+    assert rows(job(text), "prompt", "seed") == ["a 9", "b 1", "b 2"]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_prompt_s_id_is_its_own_or_made_of_its_text_never_of_its_place() -> No
 
 def test_the_mode_follows_from_the_image() -> None:
     text = "prompts: [a]\nsweep: {image: [in/a.png, in/b.png], strength: [0, 0.5]}"
-    assert rows(job(text, "mode", "strength", "image") == [
+    assert rows(job(text), "mode", "strength", "image") == [
         "image-to-image 0 -",
         "image-to-image 0.5 -",
         "image-to-image 0 -",
@@ -210,12 +210,12 @@ def test_the_mode_follows_from_the_image() -> None:
     ]
     sent = [task.request.image for task in job(text)]
     assert [image.path for image in sent if image] == ["in/a.png", "in/a.png", "in/b.png", "in/b.png"]
-    assert rows(job("prompts: [a]", "mode") == ["-"]
+    assert rows(job("prompts: [a]"), "mode") == ["-"]
 
 
 def test_an_image_for_one_prompt_alone() -> None:
     text = "prompts: [a, {prompt: b, image: in/a.png, strength: 0.5}]"
-    assert rows(job(text, "mode", "strength") == ["- -", "image-to-image 0.5"]
+    assert rows(job(text), "mode", "strength") == ["- -", "image-to-image 0.5"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,9 @@ def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
 
 def test_an_empty_folder_has_nothing_made(folder: OutputFolder) -> None:
     contents = folder.scan()
-    assert contents == Contents(made={}, filtered=frozenset(), missing={}, taken={}, blocked={})
+    assert contents == Contents(
+        made={}, indices={}, filtered=frozenset(), missing={}, taken={}, billed_usd=Decimal(0), blocked={}
+    )
     assert contents.in_the_way(task()) is None
 
 

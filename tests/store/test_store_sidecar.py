@@ -127,7 +127,14 @@ def test_fields_are_kept_exactly(prompt: str) -> None:
 
 
 def test_reading_back() -> None:
-    record = MadeRecord(task_id="abcdefghijkl", picture_file="7-abcdefghijkl.png", sha256="ab" * 32, size_bytes=123456)
+    record = MadeRecord(
+        task_id="abcdefghijkl",
+        picture_file="7-abcdefghijkl.png",
+        sha256="ab" * 32,
+        size_bytes=123456,
+        index=7,
+        billed_usd=Decimal(0),
+    )
     assert read_sidecar(written(task())) == record
     assert read_sidecar(sidecar_for(task(), PICTURE)) == record
 
