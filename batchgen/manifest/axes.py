@@ -186,6 +186,8 @@ def _steps(parameter: Reads, first: Decimal, last: Decimal, step: Decimal) -> Se
         raise _NotAccepted(cause, "accepted: first..last or first..last:step, upwards")
     count = int(((last - first) / step).to_integral_value(ROUND_FLOOR)) + 1
     _check_ends(parameter, first, first + step * (count - 1), step)
+    if first == int(first) and step == int(step):
+        return Steps(count, int(first), int(step))
     return Steps(count, first, step)
 
 

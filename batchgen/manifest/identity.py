@@ -42,9 +42,11 @@ def _in_order(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 def short_digest(text: str) -> str:
     """The first 128 bits of a text's SHA-256, as 26 characters of lower-case base32 (RFC 4648, without padding)."""
     number = int.from_bytes(sha256(text.encode()).digest()[:16]) << 2  # 130 bits: 26 characters of 5
-    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+    return "".join([_TRIPLES[number >> shift & 0x7FFF] for shift in _SHIFTS]) + _PAIRS[number & 0x3FF]
 
 
+# Looked up by twos and threes, since base64.b32encode takes several times as long as the digest.
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
-_SHIFTS = range(120, -1, -10)
+_TRIPLES = [pair + third for pair in _PAIRS for third in _ALPHABET]
+_SHIFTS = range(115, 0, -15)

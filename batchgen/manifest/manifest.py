@@ -88,7 +88,7 @@ class Manifest:
 
     def _task(self, index: int, prompt: Prompt, found: Combination) -> Task:
         pins = found.pins
-        values = found.block.values(found.number, pins.values)
+        values = found.block.values(found.positions, pins.values)
         fields, variables = self._texts(found.block, values, pins.id)
         image = None if (path := values.get("image")) is None else self.images[str(path)]
         identity = task_id(
@@ -97,16 +97,17 @@ class Manifest:
             image_sha256=None if image is None else image.sha256,
             repeat=found.repeat,
         )
-        own = {
+        tokens = {
+            **self._path_tokens,
+            **fields,
             "id": identity,
             "prompt_id": pins.id,
             "prompt_slug": pins.slug,
             "repeat": str(found.repeat),
             "index": str(index),
         }
-        others = self._path_tokens
-        if variables:
-            others = {**others, **{f"vars.{name}": value for name, value in variables.items()}}
+        if prompt.path.variables:
+            tokens |= {f"vars.{name}": variables.get(name, "none") for name in prompt.path.variables}
         return Task(
             id=identity,
             index=index,
@@ -114,14 +115,14 @@ class Manifest:
             prompt_id=pins.id,
             repeat=found.repeat,
             request=Request(fields=tuple(fields.items()), image=image),
-            stem=prompt.path.stem(own, fields, others),
+            stem=prompt.path.stem(tokens),
             variables=variables,
         )
 
     def origins(self, index: int) -> dict[str, tuple[Column, int]]:
         """For each field and variable of a task the column, and the position in it, that its value comes from."""
         prompt, found = self.find(index)
-        chosen = found.block.chosen(found.block.tree.nth(found.number))
+        chosen = found.block.chosen(found.positions)
         own = {name: (column, 0) for name, column in prompt.rows.columns(found.row).items()}
         return {name: own.get(name, each) for name, each in chosen.items()}
 

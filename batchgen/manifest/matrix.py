@@ -61,9 +61,8 @@ class Block:
         """The combinations by index."""
         return Tree([len(axis) for axis in self.axes], self.excluded)
 
-    def values(self, index: int, pins: Mapping[str, Value]) -> dict[str, Value]:
-        """The value of each name in the combination at `index`; `pins` take the place of the same names of `base`."""
-        positions = self.tree.nth(index)
+    def values(self, positions: Sequence[int], pins: Mapping[str, Value]) -> dict[str, Value]:
+        """The value of each name in a combination; `pins` take the place of the same names of `base`."""
         found = {**self._base_values, **pins}
         for axis, name, values in self._columns:
             found[name] = values[positions[axis]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from batchgen.manifest.identity import short_digest
@@ -30,9 +31,10 @@ _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]+')
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])\s*(\..*)?")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,2}|[A-Za-z0-9_-]{5,120}")
 """Names that are safe as they are; a device's name has three or four characters."""
+_PLAIN_PATH = re.compile(rf"(?:{_PLAIN.pattern})(?:/(?:{_PLAIN.pattern}))*")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PathTemplate:
     """A checked `output.path`, without its extension."""
 
@@ -58,20 +60,34 @@ class PathTemplate:
         tokens = [piece for part in self.parts for piece in part if isinstance(piece, tuple)]
         return any(name == "id" and (width is None or width >= ID_ENOUGH) for name, width in tokens)
 
-    def stem(self, own: Mapping[str, str], fields: Mapping[str, str], others: Mapping[str, str]) -> str:
-        """The path for one task: tokens are looked up among its own, then its fields, then all others."""
-        parts = []
-        for part in self.parts:
-            text = ""
-            for piece in part:
-                if isinstance(piece, str):
-                    text += piece
-                else:
-                    name, width = piece
-                    value = own.get(name) or fields.get(name) or others.get(name, "none")
-                    text += (_RATIO.sub("x", value) if ":" in value else value)[:width]
-            parts.append(safe_name(text))
-        return "/".join(parts)
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """The variables that it names, as {vars.NAME}."""
+        names = (piece[0] for part in self.parts for piece in part if isinstance(piece, tuple))
+        return tuple(name.removeprefix("vars.") for name in names if name.startswith("vars."))
+
+    @cached_property
+    def _format(self) -> str:
+        """The template as Python's own % formatting takes it."""
+        return "/".join("".join(_formatted(piece) for piece in part) for part in self.parts)
+
+    def stem(self, tokens: Mapping[str, str]) -> str:
+        """The path for one task, `tokens` by name."""
+        plain = self._format % tokens
+        if plain.count("/") == len(self.parts) - 1 and _PLAIN_PATH.fullmatch(plain):
+            return plain
+        return "/".join(safe_name("".join(_filled(piece, tokens) for piece in part)) for part in self.parts)
+
+
+def _formatted(piece: str | tuple[str, int | None]) -> str:
+    if isinstance(piece, str):
+        return piece.replace("%", "%%")
+    name, width = piece
+    return f"%({name})s" if width is None else f"%({name}).{width}s"
+
+
+def _filled(piece: str | tuple[str, int | None], tokens: Mapping[str, str]) -> str:
+    return piece if isinstance(piece, str) else _RATIO.sub("x", tokens[piece[0]])[: piece[1]]
 
 
 def _pieces(part: str) -> tuple[str | tuple[str, int | None], ...]:

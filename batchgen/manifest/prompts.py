@@ -134,7 +134,7 @@ class Combination(NamedTuple):
 
     pins: Pins
     block: Block
-    number: int
+    positions: Sequence[int]
     repeat: int
     row: int
 
@@ -165,9 +165,9 @@ class Prompt:
         for row in range(len(self.rows)):
             case, pins = self.rows.row(row)
             for block in case.blocks:
-                for number in range(block.tree.count):
+                for positions in block.tree:
                     for repeat in range(self.repeat):
-                        yield Combination(pins, block, number, repeat, row)
+                        yield Combination(pins, block, positions, repeat, row)
 
     def combination(self, index: int) -> Combination:
         """The task at `index` within this entry."""
@@ -176,4 +176,4 @@ class Prompt:
         row = bisect_right(ends, index)
         case, pins = self.rows.row(row)
         block, inner = case.find(index - (ends[row - 1] if row else 0))
-        return Combination(pins, block, inner, repeat, row)
+        return Combination(pins, block, block.tree.nth(inner), repeat, row)

@@ -47,14 +47,15 @@ class Lazy(Sequence[T]):
 
 @dataclass(frozen=True, slots=True)
 class Steps(Lazy[str]):
-    """Numbers from `first`, `step` apart, by decimal arithmetic: 0.2, 0.4, 0.6, 0.8."""
+    """Numbers from `first`, `step` apart, by whole or decimal arithmetic: 0.2, 0.4, 0.6, 0.8."""
 
-    first: Decimal
-    step: Decimal
+    first: int | Decimal
+    step: int | Decimal
 
     def at(self, index: int) -> str:
         """The number as it is sent."""
-        return plain(self.first + self.step * index)
+        number = self.first + self.step * index
+        return str(number) if isinstance(number, int) else plain(number)
 
 
 @dataclass(frozen=True, slots=True)

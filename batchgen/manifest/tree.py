@@ -9,11 +9,12 @@ are alike. So the count and the n-th combination of millions take a few steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,12 @@ class Tree:
                 position, index = divmod(index, self._below[axis + 1])
             positions.append(position)
         return positions
+
+    def __iter__(self) -> Iterator[Sequence[int]]:
+        """The positions of every combination, in order."""
+        if not self.excluded:
+            return product(*(range(size) for size in self.sizes))
+        return (self.nth(index) for index in range(self.count))
 
     def rank(self, positions: Sequence[int]) -> int | None:
         """The index of a combination; None if it is cut out."""

@@ -103,10 +103,10 @@ prompts: [{{prompt: a, preset: {preset}}}]
 @pytest.mark.parametrize(
     ("preset", "said"),
     [
-        ("filn", "2:30: prompts[0].preset: unknown preset 'filn'; did you mean 'film'? accepted: film, wide"),
-        ("[film, x]", "2:30: prompts[0].preset: unknown preset 'x'; accepted: film, wide"),
-        ("7", "2:30: prompts[0].preset: not a list"),
-        ("[7]", "2:31: prompts[0].preset[0]: not text; accepted: text; quote it"),
+        ("filn", "2:31: prompts[0].preset: unknown preset 'filn'; did you mean 'film'? accepted: film, wide"),
+        ("[film, x]", "2:31: prompts[0].preset: unknown preset 'x'; accepted: film, wide"),
+        ("7", "2:31: prompts[0].preset: not a list"),
+        ("[7]", "2:32: prompts[0].preset[0]: not text; accepted: text; quote it"),
     ],
 )
 def test_a_preset_that_is_not_there(preset: str, said: str) -> None:
