@@ -75,11 +75,15 @@ def compare(manifest: Manifest, found: Survey, contents: Contents) -> Comparison
     )
 
 
+def tasks_asked(manifest: Manifest, found: Survey, part: Part) -> Iterator[int]:
+    """The indices of the tasks that are asked for, made or not; a limit counts only those that are not."""
+    asked = iter(distinct(manifest, found)) if part.sample is None else _sampled(manifest, found, part.sample)
+    return select(asked, manifest, wanted(manifest, part.only)) if part.only else asked
+
+
 def tasks_due(manifest: Manifest, found: Survey, comparison: Comparison, part: Part) -> Iterator[int]:
     """The indices of the tasks that are asked for and not made."""
-    asked = iter(distinct(manifest, found)) if part.sample is None else iter(sample(manifest, part.sample))
-    if part.only:
-        asked = select(asked, manifest, wanted(manifest, part.only))
+    asked = tasks_asked(manifest, found, part)
     left = (index for index in asked if index not in comparison.kept)
     return left if part.limit is None else islice(left, part.limit)
 
@@ -89,6 +93,21 @@ def count_due(manifest: Manifest, found: Survey, comparison: Comparison, part: P
     if part.only or part.sample is not None:
         return sum(1 for _ in tasks_due(manifest, found, comparison, part))
     return comparison.due if part.limit is None else min(comparison.due, part.limit)
+
+
+def _sampled(manifest: Manifest, found: Survey, size: int) -> Iterator[int]:
+    """A sample of the different tasks, each at its first place."""
+    picked = sample(manifest, size)
+    if found.duplicates == 0:
+        yield from picked
+        return
+    left = {manifest.task(index).id for index in picked}
+    for index in distinct(manifest, found):
+        if not left:
+            return
+        if (identity := manifest.task(index).id) in left:
+            left.remove(identity)
+            yield index
 
 
 def _located(manifest: Manifest, found: Survey, contents: Contents) -> dict[str, int]:

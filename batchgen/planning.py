@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from batchgen.due import Part, compare, tasks_due
-from batchgen.manifest.selection import sample
+from batchgen.due import compare, count_due, tasks_asked, tasks_due
 from batchgen.manifest.survey import survey
 from batchgen.pricing import models_of, price, seconds_at_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from batchgen.due import Comparison
+    from batchgen.due import Comparison, Part
     from batchgen.manifest.manifest import Manifest
     from batchgen.manifest.survey import Survey
     from batchgen.model import Task
@@ -33,6 +30,8 @@ class Plan:
     """Of the tasks that are not made."""
     seconds_at_limit: float
     """For the tasks that are not made."""
+    asked: int
+    """How many tasks a run of the same part would make."""
     first: tuple[Task, ...]
 
 
@@ -40,14 +39,16 @@ def make_plan(manifest: Manifest, contents: Contents, part: Part, first: int) ->
     """The plan of a job against a folder; `first` of its tasks, or the sample that `part` asks for, are listed."""
     found = survey(manifest)
     comparison = compare(manifest, found, contents)
-    listed: Iterable[int] = islice(tasks_due(manifest, found, comparison, part), first)
-    if part.sample is not None:
-        listed = sample(manifest, part.sample)
+    if part.sample is None:
+        listed = islice(tasks_due(manifest, found, comparison, part), first)
+    else:
+        listed = tasks_asked(manifest, found, part)
     return Plan(
         manifest=manifest,
         found=found,
         comparison=comparison,
         price=price(manifest, models_of(manifest, found, comparison.kept)),
         seconds_at_limit=seconds_at_limit(comparison.due, manifest.settings.windows),
+        asked=count_due(manifest, found, comparison, part),
         first=tuple(manifest.task(index) for index in listed),
     )

@@ -4,6 +4,7 @@
 1    some tasks failed or were filtered  130  interrupted
 2    usage or job error                  143  terminated
 3    stopped by the provider
+4    stopped by a cap
 5    storage
 """
 

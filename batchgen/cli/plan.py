@@ -71,7 +71,7 @@ def plan(  # noqa: PLR0913 - one argument for each option
         click.echo(json.dumps(_as_json(made), ensure_ascii=False, indent=2))
     else:
         click.echo("\n".join(_lines(made, folder)))
-    sys.exit(WORK_TO_DO if detailed_exitcode and made.comparison.due else NOTHING_TO_DO)
+    sys.exit(WORK_TO_DO if detailed_exitcode and made.asked else NOTHING_TO_DO)
 
 
 def _as_json(plan: Plan) -> dict[str, Any]:
@@ -89,6 +89,7 @@ def _as_json(plan: Plan) -> dict[str, Any]:
         "unknown_prices": dict(plan.price.unknown),
         "prices": plan.manifest.settings.provider.capabilities.prices_date,
         "seconds_at_limit": plan.seconds_at_limit,
+        "asked": plan.asked,
         "new": comparison.new,
         "kept": len(comparison.kept),
         "changed": len(comparison.changed),
@@ -148,8 +149,8 @@ def _lines(plan: Plan, folder: Path) -> Iterator[str]:
     if plan.first:
         yield ""
     yield from (f"  {task.index:>8}  {task.id[:12]}  images/{task.stem}" for task in plan.first)
-    if (rest := plan.comparison.due - len(plan.first)) > 0 and plan.first:
-        yield f"  … and {rest:,} more (--first N lists more, --explain N explains one)"
+    if 0 < len(plan.first) < plan.asked:
+        yield f"  … and {plan.asked - len(plan.first):,} more (--first N lists more, --explain N explains one)"
 
 
 MOST_PROMPTS = 20

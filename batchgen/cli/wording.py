@@ -35,6 +35,10 @@ def told(event: Event) -> str:
 
 def started_line(event: RunStarted) -> str:
     """What is there and what is to do."""
+    if event.asked == 0 and event.made < event.tasks:
+        return (
+            f"{event.job}: nothing to make of what is asked for; {event.made} of {pictures(event.tasks)} made already"
+        )
     if event.asked == 0:
         return f"{event.job}: all {pictures(event.tasks)} made already"
     done = f", {event.made} made already" if event.made else ""

@@ -9,12 +9,14 @@ from batchgen.errors import ManifestError, UsageError, nearest
 from batchgen.manifest.axes import ColumnReader, Variable
 from batchgen.manifest.document import read
 from batchgen.manifest.problems import Problems
+from batchgen.manifest.seeds import DerivedSeed
 from batchgen.manifest.sources import PLURALS
 from batchgen.manifest.tree import Positions, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from batchgen.manifest.axes import Value
     from batchgen.manifest.manifest import Manifest
     from batchgen.manifest.matrix import Block
     from batchgen.manifest.prompts import Prompt
@@ -23,9 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The values that tasks must have, by name of a field or variable."""
+    """The values that tasks must have, by name of a field or variable; None: they do not have it."""
 
-    values: dict[str, Collection[str]]
+    values: dict[str, Collection[Value]]
 
     def __contains__(self, task: Task) -> bool:
         image = {"image": task.request.image.path} if task.request.image else {}
@@ -39,7 +41,7 @@ def wanted(manifest: Manifest, settings: Sequence[str]) -> Wanted:
     Raises:
         UsageError: A setting names no field or variable, or no value of it.
     """
-    found: dict[str, set[str]] = {}
+    found: dict[str, set[Value]] = {}
     parameters = manifest.settings.provider.capabilities.parameters
     variables = {name for prompt in manifest.prompts for block, _ in prompt.blocks() for name in block.names}
     known = {*parameters, *variables, "prompt_id"}
@@ -53,7 +55,7 @@ def wanted(manifest: Manifest, settings: Sequence[str]) -> Wanted:
     return Wanted(dict(found))
 
 
-def _values(setting: str, text: str, parameter: object) -> Iterator[str]:
+def _values(setting: str, text: str, parameter: object) -> Sequence[Value]:
     try:
         document = read(f"only: {text}\n".encode(), f"--only {setting}", {})
         problems = Problems(document)
@@ -63,7 +65,9 @@ def _values(setting: str, text: str, parameter: object) -> Iterator[str]:
     except ManifestError as error:
         first = error.problems[0]
         raise UsageError(f"--only {setting}: {first.cause}; {first.accepted}") from None
-    return (str(value) for value in column.values)
+    if any(isinstance(value, DerivedSeed) for value in column.values):
+        raise UsageError(f"--only {setting}: names no seeds of the job; give them as they are, such as seed=1..4")
+    return column.values
 
 
 def sample(manifest: Manifest, size: int) -> list[int]:

@@ -9,7 +9,6 @@ are alike. So the count and the n-th combination of millions take a few steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -69,9 +68,13 @@ class Tree:
 
     def __iter__(self) -> Iterator[Sequence[int]]:
         """The positions of every combination, in order."""
-        if not self.excluded:
-            return product(*(range(size) for size in self.sizes))
-        return (self.nth(index) for index in range(self.count))
+        if self.excluded or not self.sizes:
+            yield from (self.nth(index) for index in range(self.count))
+            return
+        last = self.sizes[-1]
+        for index in range(0, self.count, max(last, 1)):
+            *slower, _ = self.nth(index)
+            yield from ((*slower, position) for position in range(last))
 
     def rank(self, positions: Sequence[int]) -> int | None:
         """The index of a combination; None if it is cut out."""

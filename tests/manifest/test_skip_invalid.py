@@ -20,7 +20,7 @@ SKIPPED: list[tuple[str, list[str], int]] = [
     ("sweep: {models: [sd3-large, sd-core], styles: [~, anime], exclude: [{models: sd3-large}]}",
      ["sd-core -", "sd-core anime"], 0),
     ("sweep: {models: [sd3-large, sd-core], include: [{styles: anime}]}", ["sd-core anime"], 1),
-    ("sweep: {models: [sd3-large, sd-core], include: [{styles: anime, seed: 5}]}",
+    ("sweep: {models: [sd3-large, sd-core], seed: 1, include: [{styles: anime, seed: 5}]}",
      ["sd3-large -", "sd-core -"], 1),
     ("sweep: {models: [sd3-large, sd-core]}\nrepeat: 3", ["sd3-large -"] * 3 + ["sd-core -"] * 3, 0),
     ("sweep: {models: [sd3-large, sd-core], styles: anime}\nrepeat: 3", ["sd-core anime"] * 3, 3),
