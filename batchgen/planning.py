@@ -39,10 +39,8 @@ def make_plan(manifest: Manifest, contents: Contents, part: Part, first: int) ->
     """The plan of a job against a folder; `first` of its tasks, or the sample that `part` asks for, are listed."""
     found = survey(manifest)
     comparison = compare(manifest, found, contents)
-    if part.sample is None:
-        listed = islice(tasks_due(manifest, found, comparison, part), first)
-    else:
-        listed = tasks_asked(manifest, found, part)
+    due = tasks_due(manifest, found, comparison, part)
+    listed = islice(due, first) if part.sample is None else tasks_asked(manifest, found, part)
     return Plan(
         manifest=manifest,
         found=found,

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from batchgen.errors import UsageError
 from batchgen.job import read_job
 from batchgen.providers import PROVIDERS
-from batchgen.providers.capabilities import Number, Whole
+from batchgen.providers.capabilities import Number, Text, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from batchgen.manifest.manifest import Manifest
+
+TEXTS = ("prompt", "negative_prompt")
+_UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+"""Characters that YAML holds only as escapes, beside those that JSON escapes too."""
 
 
 def replay_job(sidecar: Path, inputs: Path, *, run_id: str, overrides: Sequence[str] = ()) -> Manifest:
@@ -25,8 +30,8 @@ def replay_job(sidecar: Path, inputs: Path, *, run_id: str, overrides: Sequence[
         UsageError: The file is no sidecar, or its request can't be made again as it was.
     """
     document = _read(sidecar)
-    job = json.dumps(_job(document), ensure_ascii=False).encode()
-    manifest = read_job(job, str(sidecar), inputs, run_id=run_id, overrides=overrides)
+    job = _yaml(_job(document))
+    manifest = read_job(job.encode(), str(sidecar), inputs, run_id=run_id, overrides=overrides)
     image = manifest.task(0).request.image
     if image is not None and image.sha256 != document["request"]["image"]["sha256"]:
         raise UsageError(f"{image.path}: is not the image that {sidecar} was made from; name its folder with --inputs")
@@ -41,12 +46,14 @@ def picture_sha256(sidecar: Path) -> str:
 def _read(sidecar: Path) -> dict[str, Any]:
     try:
         document = json.loads(sidecar.read_bytes())
-        known = document["request"]["provider"] in PROVIDERS and "sha256" in document["picture"]
-        whole = known and isinstance(document["request"]["fields"], dict) and "job" in document["task"]
+        request, picture = document["request"], document["picture"]
+        image = request.get("image") or {"path": "", "sha256": ""}
+        texts = [request["url"], *request["fields"].values(), image["path"], image["sha256"], picture["sha256"]]
+        whole = request["provider"] in PROVIDERS and all(isinstance(text, str) for text in texts) and _job(document)
     except OSError as error:
         raise UsageError(f"{sidecar}: can't be read: {error.strerror}; give the path of a sidecar") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        whole = False
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
+        whole = None
     if not whole:
         raise UsageError(f"{sidecar}: is no sidecar of batchgen; give the .json beside a picture")
     found: dict[str, Any] = document
@@ -54,36 +61,56 @@ def _read(sidecar: Path) -> dict[str, Any]:
 
 
 def _job(document: dict[str, Any]) -> dict[str, Any]:
-    request = document["request"]
+    request, identity = document["request"], document["task"]
+    texts = request["fields"]
     known = PROVIDERS[request["provider"]]
-    fields = {name: _value(known.capabilities.parameters.get(name), text) for name, text in request["fields"].items()}
-    model = request["fields"].get("model", "")
+    fields = {name: _value(known.capabilities.parameters.get(name), text) for name, text in texts.items()}
+    model = texts.get("model", "")
     provider: dict[str, Any] = {"kind": known.kind}
     if known.url is not None:
-        provider["url"] = request["url"]
+        provider["url"] = _literal(request["url"])
     if model not in known.capabilities.models:
-        provider["models"] = {model: {"like": next(iter(known.capabilities.models))}}
+        takers = [each.name for each in known.capabilities.models.values() if not each.without & texts.keys()]
+        provider["models"] = {model: {"like": takers[0]}}
     if request.get("image"):
-        fields["image"] = request["image"]["path"]
-    # Through a variable, since text that holds {{ would be taken for a template.
-    texts = {name: fields.pop(name) for name in ("prompt", "negative_prompt") if name in fields}
-    task = {
-        **fields,
-        **{name: f"{{{{{name}_text}}}}" for name in texts},
-        "id": str(document["task"]["prompt_id"])[:100],
-    }
+        fields["image"] = _literal(request["image"]["path"])
+    # What holds {{ goes through a variable, whose value is not looked through for templates.
+    braced = {name: texts[name] for name in TEXTS if "{{" in texts.get(name, "")}
     return {
-        "name": str(document["task"]["job"])[:90] or "replay",
+        "name": _literal(str(identity["job"])[:90]) or "replay",
         "provider": provider,
-        "vars": {f"{name}_text": text for name, text in texts.items()},
-        "tasks": [task],
+        "vars": {f"{name}_text": _literal(text) for name, text in braced.items()},
+        "tasks": [
+            {
+                **fields,
+                **{name: f"{{{{{name}_text}}}}" for name in braced},
+                "id": _literal(str(identity["prompt_id"])[:100]),
+            }
+        ],
     }
 
 
-def _value(parameter: object, text: str) -> Any:
+def _value(parameter: object, text: str) -> str | int | Decimal:
     """A field's text as a job writes it."""
     if isinstance(parameter, Whole):
         return int(text)
     if isinstance(parameter, Number):
-        return float(Decimal(text))
-    return text
+        return Decimal(text)
+    return text if isinstance(parameter, Text) else _literal(text)
+
+
+def _literal(text: str) -> str:
+    """Text in which a job sees no environment variable."""
+    return text.replace("$", "$$")
+
+
+def _yaml(value: object) -> str:
+    """A job's values as flow YAML: numbers keep their decimals, text keeps every character."""
+    match value:
+        case dict():
+            return f"{{{', '.join(f'{_yaml(key)}: {_yaml(inner)}' for key, inner in value.items())}}}"
+        case list():
+            return f"[{', '.join(map(_yaml, value))}]"
+        case str():
+            return _UNPRINTED.sub(lambda char: f"\\u{ord(char[0]):04x}", json.dumps(value, ensure_ascii=False))
+    return str(value)

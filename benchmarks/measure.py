@@ -1,4 +1,4 @@
-"""Whole processes, timed from outside: wall seconds and peak memory of each run, as the operating system counts them."""
+"""Whole processes, timed from outside: wall seconds and peak memory of each run, as the system counts them."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ sweep:
   ratios: [1:1, 16:9, 2:3, 3:2, 4:5]
 """
 TABLE = "prompts: [{file: prompts.csv}]\n"
-WORDS = "red blue green ancient golden fox owl castle river mountain city at dusk in the snow under stars".split()
+WORDS = ("red", "blue", "ancient", "golden", "fox", "owl", "castle", "river", "city", "at dusk", "in the snow", "stars")
 
 
 def report() -> bool:

@@ -115,14 +115,30 @@ def _number(amount: Decimal | None) -> float | None:
 
 
 def _axes(prompt: Prompt) -> dict[str, int]:
-    """How many values each axis has, slowest first; of rows, how many there are."""
+    """How many values each axis has, slowest first; of rows, how many there are, and the axes that all share."""
     rows = len(prompt.rows)
     found = {"rows": rows} if rows > 1 else {}
-    block = next(iter(prompt.rows.cases())).blocks[0]
-    for axis in block.axes:
-        if len(axis) > 1:
-            found[" + ".join(column.name for column in axis.columns)] = len(axis)
-    return found | ({"repeat": prompt.repeat} if prompt.repeat > 1 else {})
+    sizes = _sizes(prompt)
+    return found | (sizes[0] if len(sizes) == 1 else {}) | ({"repeat": prompt.repeat} if prompt.repeat > 1 else {})
+
+
+def _sizes(prompt: Prompt) -> list[dict[str, int]]:
+    """The axes of the prompt, or of its rows where they pin different ones."""
+    found: list[dict[str, int]] = []
+    for case in prompt.rows.cases():
+        axes = case.blocks[0].axes
+        sizes = {" + ".join(column.name for column in axis.columns): len(axis) for axis in axes if len(axis) > 1}
+        if sizes not in found:
+            found.append(sizes)
+    return found
+
+
+def _product(prompt: Prompt) -> str:
+    """How the count of a prompt comes about; empty where it is one task."""
+    if len(_sizes(prompt)) > 1:
+        return f"  in {len(prompt.rows):,} rows with different axes"
+    axes = " x ".join(f"{count:,} {name}" for name, count in _axes(prompt).items())
+    return f"  = {axes}{_less(prompt)}" if axes else ""
 
 
 def _lines(plan: Plan, folder: Path) -> Iterator[str]:
@@ -142,8 +158,7 @@ def _lines(plan: Plan, folder: Path) -> Iterator[str]:
     yield ""
     width = max(len(prompt.label) for prompt in plan.manifest.prompts[:MOST_PROMPTS])
     for prompt in plan.manifest.prompts[:MOST_PROMPTS]:
-        axes = " x ".join(f"{count:,} {name}" for name, count in _axes(prompt).items())
-        yield f"  {prompt.label:{width}}  {prompt.count:>8,}" + (f"  = {axes}{_less(prompt)}" if axes else "")
+        yield f"  {prompt.label:{width}}  {prompt.count:>8,}{_product(prompt)}"
     if (more := len(plan.manifest.prompts) - MOST_PROMPTS) > 0:
         yield f"  … and {more:,} prompts more"
     if plan.first:

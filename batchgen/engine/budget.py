@@ -20,6 +20,7 @@ class Caps:
     max_images: int | None = None
     spent: Decimal = Decimal(0)
     made: int = 0
+    """Pictures, and attempts that may have been billed without bringing one."""
 
 
 class Budget:
@@ -44,11 +45,11 @@ class Budget:
         return None
 
     def settle(self, price: Decimal, *, billed: bool, made: bool) -> None:
-        """An attempt has ended; `billed` means that it may have cost its price."""
+        """An attempt has ended; `billed` means that it may have cost its price, and then it counts as a picture too."""
         self._reserved -= price
         self._in_flight -= 1
         self._spent += price if billed else Decimal(0)
-        self._made += made
+        self._made += made or billed
         self._changed.set()
         self._changed = anyio.Event()
 
