@@ -18,9 +18,8 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no part {unknown[0]!r}; there are: {', '.join(PARTS)}", file=sys.stderr)
         return 2
-    print(
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}"
-    )
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}"
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}")
     met = [PARTS[name]() for name in names or PARTS]
     return 0 if all(met) else 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -51,12 +52,12 @@ def init(job: Path) -> None:
     try:
         job.parent.mkdir(parents=True, exist_ok=True)
         with job.open("x", encoding="utf-8") as file:
-            file.write(STARTER.format(schema=SCHEMA, job=job))
+            file.write(STARTER.format(schema=SCHEMA, job=shlex.quote(str(job))))
         if not schema.exists():
             schema.write_text(schema_text(), encoding="utf-8")
-    except FileExistsError:
-        raise UsageError(f"{job}: is there already; give another name, or remove it") from None
+    except FileExistsError as error:
+        raise UsageError(f"{error.filename}: is there already; give another name, or remove it") from None
     except OSError as error:
         raise StorageError(f"{job}: can't be written: {error.strerror}; choose another folder") from None
     click.echo(job)
-    click.echo(f"edit it, then: batchgen run {job} --provider sandbox", err=True)
+    click.echo(f"edit it, then: batchgen run {shlex.quote(str(job))} --provider sandbox", err=True)

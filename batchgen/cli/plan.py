@@ -153,6 +153,8 @@ def _lines(plan: Plan, folder: Path) -> Iterator[str]:
         notes.append(f"{plan.found.skipped:,} left out, which no model takes")
     yield f"{plan.manifest.name}: {pictures(plan.found.tasks)}" + (f" ({'; '.join(notes)})" if notes else "")
     yield f"  output  {_output(plan, folder)}"
+    if plan.asked < plan.comparison.due:
+        yield f"  part    {plan.asked:,} of the {plan.comparison.due:,} to make are asked for"
     yield f"  price   {_price(plan.price, plan)}"
     yield f"  time    {_time(plan)}"
     yield ""

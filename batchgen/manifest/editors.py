@@ -72,6 +72,10 @@ def _reference(name: str) -> Schema:
     return {"$ref": f"#/definitions/{name}"}
 
 
+def _or_reference(schema: Schema) -> Schema:
+    return {"anyOf": [schema, REFERENCE]}
+
+
 def _noted(name: str, schema: Schema) -> Schema:
     return {"description": NOTES[name], **schema} if name in NOTES else schema
 
@@ -130,14 +134,14 @@ def _entry(parameters: dict[str, Parameter]) -> Schema:
         "prompt": text,
         "id": {"type": "string", "minLength": 1, "maxLength": 100, "description": "A name that stays the same."},
         "preset": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
-        "repeat": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+        "repeat": _or_reference({"type": "integer", "minimum": 1, "maximum": 1_000_000}),
         **{name: _noted(name, _value(each)) for name, each in parameters.items()},
         **{plural: _value(parameters[name]) for plural, name in PLURALS.items()},
     }
 
 
 def _prompt(parameters: dict[str, Parameter]) -> Schema:
-    lists = {"type": "object", "additionalProperties": {"type": ["array", "string", "object"]}}
+    lists = {"type": "object", "additionalProperties": _reference("axis")}
     properties = {
         **_entry(parameters),
         "file": {
@@ -157,29 +161,32 @@ def _task(parameters: dict[str, Parameter]) -> Schema:
 
 
 def _job_properties() -> Schema:
-    whole = {"type": "integer", "minimum": 1}
-    amount = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, REFERENCE]}
+    whole = _or_reference({"type": "integer", "minimum": 1})
+    amount = _or_reference({"type": "number", "exclusiveMinimum": 0})
     return {
         "version": {"const": 1},
         "name": {"type": "string", "description": "Default: the file's stem. Pictures go to output/<name>."},
-        "seed_root": {"type": "integer", "description": "Every derived seed comes from it."},
-        "seed_mode": {"enum": ["shared", "per_prompt", "per_task"]},
+        "seed_root": {"description": "Every derived seed comes from it.", **_or_reference({"type": "integer"})},
+        "seed_mode": _or_reference({"enum": ["shared", "per_prompt", "per_task"]}),
         "provider": {"anyOf": [{"enum": list(PROVIDERS)}, REFERENCE, _provider()]},
         "limits": _object({"max_images": whole, "max_cost": amount}),
         "retry": _object(
             {
                 "attempts": whole,
                 "within": DURATION,
-                "ambiguous": {"enum": ["retry", "skip"]},
-                "paid": {"type": "integer", "minimum": 0},
+                "ambiguous": _or_reference({"enum": ["retry", "skip"]}),
+                "paid": _or_reference({"type": "integer", "minimum": 0}),
             }
         ),
         "defaults": _reference("fields"),
         "presets": {"type": "object", "additionalProperties": _reference("fields")},
         "vars": {"type": "object", "additionalProperties": {"anyOf": [_reference("axis"), _file_list()]}},
         "sweep": _reference("sweep"),
-        "repeat": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
-        "skip_invalid": {"type": "boolean", "description": "Leave out what a model can't take, and count it."},
+        "repeat": _or_reference({"type": "integer", "minimum": 1, "maximum": 1_000_000}),
+        "skip_invalid": {
+            "description": "Leave out what a model can't take, and count it.",
+            **_or_reference({"type": "boolean"}),
+        },
         "prompts": {"type": "array", "minItems": 1, "items": _reference("prompt")},
         "tasks": {"type": "array", "minItems": 1, "items": _reference("task")},
         "output": _object(
@@ -189,8 +196,8 @@ def _job_properties() -> Schema:
             {
                 "cron": {"type": "string"},
                 "timezone": {"type": "string"},
-                "catch_up": {"enum": ["once", "none"]},
-                "overlap": {"enum": ["skip", "wait"]},
+                "catch_up": _or_reference({"enum": ["once", "none"]}),
+                "overlap": _or_reference({"enum": ["skip", "wait"]}),
             },
             required=("cron",),
         ),

@@ -63,7 +63,7 @@ def schema_errors(text: str | bytes) -> list[str]:
 def parser_accepts(text: str, files: Mapping[str, str]) -> bool:
     """Is this a job?"""
     try:
-        job(text, files=files, environment={"N": "8"})
+        job(text, files=files, environment={"N": "8", "FLAG": "true", "MODE": "per_task", "KIND": "sandbox"})
     except ManifestError:
         return False
     return True
@@ -122,6 +122,10 @@ RIGHT = [
     "prompts: [a]\nskip_invalid: true\noutput: {path: '{name}/{vars.x}/{seed}-{id:12}.{ext}'}",
     "prompts: [a]\nschedule: {cron: '* * * * *', catch_up: none, overlap: wait}",
     "prompts: [a]\nprovider: {models: {x: {like: sd-core}}}\ndefaults: {model: x}",
+    "prompts: [{prompt: a, zip: [{seed: 1, x: b}, {aspect_ratio: 1:1}]}]\nvars: {x: 1}",
+    "prompts: [{prompt: a, repeat: '${N}'}]\nseed_root: ${N}\nrepeat: ${N}\nsweep: {seed: ['${N}']}",
+    "prompts: [a]\nlimits: {max_images: '${N}'}\nretry: {attempts: '${N}', paid: '${N}'}",
+    "prompts: [a]\nskip_invalid: ${FLAG}\nseed_mode: ${MODE}\nprovider: ${KIND}",
 ]
 DATA = {"names.txt": "fox\nowl\n", "t.csv": "c\n1\n"}
 
