@@ -41,9 +41,9 @@ def started_line(event: RunStarted) -> str:
         )
     if event.asked == 0:
         return f"{event.job}: all {pictures(event.tasks)} made already"
-    done = f", {event.made} made already" if event.made else ""
+    done = f", {event.made:,} made already" if event.made else ""
     later = event.tasks - event.made - event.asked
-    rest = f", {later} left for later" if later else ""
+    rest = f", {later:,} left for later" if later else ""
     repaired = f"; {event.adopted} finished from the last run" if event.adopted else ""
     gone = f"; {event.missing} gone from the folder, made again" if event.missing else ""
     where = "the sandbox on this machine" if event.provider == "sandbox" else event.provider

@@ -134,6 +134,8 @@ class EntryReader:
         table = self._table(path, str(shape.file))
         if table is None:
             return None
+        for name in (name for name in table.columns if name in PLURALS):
+            self._problems.add_in_file(table.file, 1, ValueError(f"a column {name}; rename it {PLURALS[name]}"))
         if shape.prompt is None and "prompt" not in table.columns:
             known = ", ".join(table.columns)
             self._problems.add(

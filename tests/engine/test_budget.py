@@ -118,7 +118,9 @@ CASES = [
     Case("one that waits goes on", Caps(max_images=1), (FAILS(takes=9), MADE(at=1)), 2),
     Case("one that waits in vain is told", Caps(max_images=1), (MADE(takes=9), MADE(at=1)), 1, "max_images of 1"),
     Case("of two that wait one goes on", Caps(max_cost=DIME), (FAILS(takes=9), MADE(at=1), MADE(at=2)), 2, "max_cost"),
-    Case("a cheap one passes a dear one", Caps(max_cost=DIME), (MADE(takes=9, price=CENT), MADE(), MADE(price=CENT)), 2),
+    Case(
+        "a cheap one passes a dear one", Caps(max_cost=DIME), (MADE(takes=9, price=CENT), MADE(), MADE(price=CENT)), 2
+    ),
     Case("free ones pass any cost", Caps(max_cost=DIME, spent=DIME), (MADE(price=Decimal(0)),) * 3, 3),
 ]
 

@@ -115,8 +115,8 @@ RIGHT = [
     "prompts: ['{{x}}']\nvars: {x: [1, b, true], y: 1..3, z: {file: names.txt}, w: {file: t.csv, column: c}}",
     "prompts: ['{{x}}']\nsweep: {x: [1, 2]}\nvars: {x: 0}",
     "prompts: ['a {{x}}']\ndefaults: {x: 1, seed: 7, aspect_ratio: ~}",
-    "prompts: [{prompt: a, preset: p, zip: [{seed: [1, 2], x: [b, c]}], id: i, repeat: 2}]\n"
-    "presets: {p: {models: sd-core}}\nvars: {x: 1}",
+    "prompts: [{prompt: a, zip: [{seed: [1, 2], x: [b, c]}], id: i, repeat: 2}]\nvars: {x: 1}",
+    "prompts: [{prompt: a, preset: p}]\npresets: {p: {models: sd-core}}",
     "prompts: [{prompt: a, preset: [p, q], seeds: 4}]\npresets: {p: {seed: 1}, q: {}}",
     "prompts: [{file: names.txt, prompt: b, aspect_ratio: 1:1}]",
     "prompts: [a]\nskip_invalid: true\noutput: {path: '{name}/{vars.x}/{seed}-{id:12}.{ext}'}",
@@ -263,7 +263,9 @@ def test_a_sweep_has_every_parameter_in_both_spellings_and_the_matrix() -> None:
 @pytest.mark.parametrize("name", sorted(PARAMETERS - {"prompt"}))
 def test_what_a_parameter_takes_is_what_the_schema_takes(name: str) -> None:
     parameter = PROVIDERS["gateway"].capabilities.parameters[name]
-    field = Draft7Validator({**SCHEMA["definitions"]["fields"]["properties"][name], "definitions": SCHEMA["definitions"]})
+    field = Draft7Validator(
+        {**SCHEMA["definitions"]["fields"]["properties"][name], "definitions": SCHEMA["definitions"]}
+    )
     for value in [*getattr(parameter, "options", ()), 0, 1, 0.5, -1, 2**32, "x", "", True, "1:1", "7", [1], {"a": 1}]:
         try:
             parameter.text(Decimal(str(value)) if isinstance(value, float) else value)

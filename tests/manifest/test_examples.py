@@ -44,7 +44,9 @@ def test_each_of_its_rules_shows_in_its_tasks() -> None:
     lines = rows(manifest, *names)
     assert lines[24].startswith("a fox in spring sd3-large 16:9 ")
     assert lines[96:100] == [
-        f"a {animal} in {season} sd-core - 123 anime png" for animal in ("fox", "owl") for season in ("winter", "spring")
+        f"a {animal} in {season} sd-core - 123 anime png"
+        for animal in ("fox", "owl")
+        for season in ("winter", "spring")
     ]
     assert lines[100:104] == [
         f"portrait of a fox sd-core {ratio} {seed} analog-film png" for ratio in ("16:9", "1:1") for seed in (7, 8)

@@ -26,14 +26,17 @@ def with_set(*settings: str, text: str = JOB) -> list[str]:
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ("defaults.model=sd-core", ["a fox sd-core 1 -", "a fox sd-core 2 -", "an owl sd-core 1 1:1", "an owl sd-core 2 1:1"]),
+        ("defaults.model=sd-core",
+         ["a fox sd-core 1 -", "a fox sd-core 2 -", "an owl sd-core 1 1:1", "an owl sd-core 2 1:1"]),
         ("sweep.seed=[7]", ["a fox sd3-large 7 -", "an owl sd3-large 7 1:1"]),
-        ("sweep.seed=7..8", ["a fox sd3-large 7 -", "a fox sd3-large 8 -", "an owl sd3-large 7 1:1", "an owl sd3-large 8 1:1"]),
+        ("sweep.seed=7..8",
+         ["a fox sd3-large 7 -", "a fox sd3-large 8 -", "an owl sd3-large 7 1:1", "an owl sd3-large 8 1:1"]),
         ("sweep={seed: 3}", ["a fox sd3-large 3 -", "an owl sd3-large 3 1:1"]),
         ("sweep=", ["a fox sd3-large 3574942083 -", "an owl sd3-large 3574942083 1:1"]),
         ("prompts=[a cat]", ["a cat sd3-large 1 -", "a cat sd3-large 2 -"]),
         ("prompts.1.seed=9", ["a fox sd3-large 1 -", "a fox sd3-large 2 -", "an owl sd3-large 9 1:1"]),
-        ("prompts.1.aspect_ratio=16:9", ["a fox sd3-large 1 -", "a fox sd3-large 2 -", "an owl sd3-large 1 16:9", "an owl sd3-large 2 16:9"]),
+        ("prompts.1.aspect_ratio=16:9",
+         ["a fox sd3-large 1 -", "a fox sd3-large 2 -", "an owl sd3-large 1 16:9", "an owl sd3-large 2 16:9"]),
         (" sweep.seed = 7", ["a fox sd3-large 7 -", "an owl sd3-large 7 1:1"]),
     ],
 )  # fmt: skip

@@ -130,6 +130,7 @@ WRONG: list[tuple[str, list[str]]] = [
     ("prompt,x\na {{x}},1\nb {{x}},\n", ["d.csv:3:1: prompt: {{x}} has no value here; define it under vars"]),
     ("prompt,animal\na,\nb {{animl}},1\n", ["d.csv:3:1: prompt: {{animl}} has no value here; did you mean 'animal'?"]),
     ("text,seed\na,1\n", ["job.yaml:1:18: prompts[0].file: no column prompt in d.csv (text, seed); add one, or"]),
+    ("prompt,seeds\na,1\n", ["d.csv:1:1: a column seeds; rename it seed"]),
     ("prompt,seed\na\n", ["d.csv:2:1: 1 cells where the header has 2"]),
     ("", ["d.csv:1:1: no header; the first line names the columns"]),
 ]

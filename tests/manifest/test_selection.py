@@ -110,10 +110,9 @@ def shown(manifest: Manifest, indices: list[int]) -> set[tuple[str, str, str]]:
 SAMPLED: dict[str, tuple[str, int]] = {
     "axes": ("prompts: [a, b]\nsweep: {seed: 1..5, ratios: [1:1, 2:3, 16:9], model: [sd3-large, sd-core]}", 10),
     "vars": ("prompts: ['{{x}} {{y}}']\nvars: {x: [1, 2, 3], y: [4, 5]}\nsweep: {seed: 1..4}", 4),
-    "zip": ("prompts: [{prompt: a, zip: [{seed: 1..4, model: [sd3-large, sd-core, sd-core, sd3-large]}]}]\n"
-            "sweep: {ratios: [1:1, 2:3]}", 4),
-    "excludes": ("prompts: [a]\nsweep: {seed: 1..4, ratios: [1:1, 2:3, 16:9], exclude: [{seed: 1, ratios: 1:1},"
-                 " {seed: 2}, {ratios: 2:3, seed: 3}, {ratios: 2:3, seed: 4}]}", 5),
+    "zip": ("prompts: [{prompt: a, zip: [{seed: 1..3, formats: [png, jpeg, png]}]}]\nsweep: {ratios: [1:1, 2:3]}", 3),
+    "excludes": ("prompts: [a]\nsweep: {seed: 1..4, ratios: [1:1, 2:3], exclude: [{seed: 2}, {seed: 1, ratios: 1:1}]}",
+                 3),
     "include": ("prompts: [a]\nsweep: {seed: 1..4, include: [{seed: 9}, {seed: 8, ratios: 1:1}]}", 6),
     "repeat": ("prompts: [a]\nrepeat: 3\nsweep: {seed: 1..4}", 4),
     "skipped": ("prompts: [a]\nskip_invalid: true\nsweep: {models: [sd3-large, sd-core], styles: [~, anime]}", 3),

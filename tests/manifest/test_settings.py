@@ -77,7 +77,7 @@ def test_prices_models_and_ways_of_talking_change_no_id() -> None:
         ("{models: {x: {like: sd-core}, y: {like: x}}}", "2:51: provider.models.y.like: unknown model 'x'; accepted:"),
         ("{prices: {sd-core: {usd: 1}}}", "2:20: provider.prices.date: missing; add it"),
         ("{prices: {date: today}}", "2:27: provider.prices.date: not a month; accepted: such as 2025-08"),
-        ("{prices: {date: 2025-08, sd-coer: {usd: 1}}}", "2:36: provider.prices.sd-coer: a price for the unknown model"),
+        ("{prices: {date: 2025-08, sd-coer: {usd: 1}}}", "2:36: provider.prices.sd-coer: a price for the unknown"),
         ("{prices: {date: 2025-08, sd-core: {}}}", "2:45: provider.prices.sd-core: a price is given in one unit;"),
         ("{prices: {date: 2025-08, sd-core: {usd: 1, credits: 1}}}", "2:45: provider.prices.sd-core: a price is given"),
         ("{prices: {date: 2025-08, sd-core: {usd: 0}}}", "2:51: provider.prices.sd-core.usd: 0 is not an amount;"),
@@ -91,7 +91,9 @@ def test_each_wrong_provider(provider: str, said: str) -> None:
     assert only_error(JOB.format(provider, "")).startswith(said)
 
 
-@pytest.mark.parametrize("place", ["provider: {api_key_env: sk-1234}", "provider: {url: 'https://me:sk-1234@a.example'}"])
+@pytest.mark.parametrize(
+    "place", ["provider: {api_key_env: sk-1234}", "provider: {url: 'https://me:sk-1234@a.example'}"]
+)
 def test_a_key_that_stands_in_a_job_is_not_repeated(place: str) -> None:
     assert "sk-1234" not in only_error(f"prompts: [a]\n{place}")
 

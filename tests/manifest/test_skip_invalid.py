@@ -69,7 +69,7 @@ def test_a_wrong_value_is_an_error_all_the_same(more: str) -> None:
     assert only_error(f"prompts: [a]\nskip_invalid: true\n{more}")
 
 
-VALUES = {
+VALUES: dict[str, list[str | None]] = {
     "model": ["sd3-large", "sd3-large-turbo", "sd-core"],
     "style_preset": [None, "anime", "enhance"],
     "negative_prompt": [None, "blurry"],
@@ -78,10 +78,10 @@ VALUES = {
 }
 
 
-@given(
-    st.permutations(list(VALUES)),
-    st.fixed_dictionaries({name: st.lists(st.sampled_from(values), min_size=1, unique=True) for name, values in VALUES.items()}),
-)  # fmt: skip
+AXES = {name: st.lists(st.sampled_from(values), min_size=1, unique=True) for name, values in VALUES.items()}
+
+
+@given(st.permutations(list(VALUES)), st.fixed_dictionaries(AXES))
 def test_what_is_left_is_what_the_table_takes(order: list[str], axes: dict[str, list[str | None]]) -> None:
     sweep = ", ".join(f"{name}: [{', '.join('~' if v is None else v for v in axes[name])}]" for name in order)
     combined = [dict(zip(order, values, strict=True)) for values in product(*(axes[name] for name in order))]

@@ -95,7 +95,8 @@ def test_beyond_a_million_tasks_only_the_axes_say_that_there_are_none(text: str,
 
 
 def test_equal_tasks_that_are_not_counted_are_still_made_once() -> None:
-    manifest = job("prompts: [{prompt: a, repeat: 3}, {prompt: a, repeat: 3, sweep: {seed: [{random: 1}, 1..1000000]}}]")
+    prompts = "{prompt: a, repeat: 3}, {prompt: a, repeat: 3, sweep: {seed: [{random: 1}, 1..1000000]}}"
+    manifest = job(f"prompts: [{prompts}]")
     found = survey(manifest)
     assert found.duplicates is None
     assert list(islice(distinct(manifest, found), 5)) == [0, 1, 2, 6, 7]
@@ -104,6 +105,17 @@ def test_equal_tasks_that_are_not_counted_are_still_made_once() -> None:
 # Laws
 
 PROMPTS = ["a", "b", "a {{x}}", "{{x}}{{y}}", "a 1", "11"]
+ZIPS: list[list[dict[str, Any]]] = [
+    [{"x": [1, 2]}],
+    [{"x": [1, 1], "aspect_ratio": ["1:1", "16:9"]}],
+    [{"output_format": ["png", "png"]}],
+]
+
+
+def _has_x_once(entry: dict[str, Any]) -> bool:
+    return not ("zip" in entry and "x" in entry.get("sweep", {}))
+
+
 JOB_PARTS: dict[str, st.SearchStrategy[Any]] = {
     "prompts": st.lists(
         st.sampled_from(PROMPTS)
@@ -112,12 +124,10 @@ JOB_PARTS: dict[str, st.SearchStrategy[Any]] = {
             optional={
                 "seed": st.sampled_from([1, 3574942083]),
                 "repeat": st.integers(1, 2),
-                "zip": st.sampled_from(
-                    [[{"x": [1, 2]}], [{"x": [1, 1], "aspect_ratio": ["1:1", "16:9"]}], [{"output_format": ["png"] * 2}]]
-                ),
+                "zip": st.sampled_from(ZIPS),
                 "sweep": st.sampled_from([{"x": [1, 11]}, {"seed": [1, 2]}, {"y": ["1", "{{x}}"]}]),
             },
-        ).filter(lambda entry: not ("zip" in entry and "x" in entry.get("sweep", {}))),
+        ).filter(_has_x_once),
         min_size=1,
         max_size=3,
     ),
@@ -175,9 +185,7 @@ def test_two_tasks_on_one_path_are_both_named(path: str, first: int, second: int
     text = f"prompts: [a fox, an owl]\nsweep: {{ratios: [1:1, 16:9], seed: [1, 2]}}\noutput: {{path: '{path}'}}"
     with pytest.raises(UsageError) as caught:
         survey(job(text))
-    assert str(caught.value).startswith(
-        f"jobs/animals.yaml: output.path: tasks {first} and {second} both go to {stem}"
-    )
+    assert str(caught.value).startswith(f"jobs/animals.yaml: output.path: tasks {first} and {second} both go to {stem}")
     assert str(caught.value).endswith("name what tells them apart in the path, such as {seed} or {id:12}")
 
 

@@ -60,8 +60,8 @@ def test_other_braces_and_weights_are_sent_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("prompts: ['a {{animl}}']\nvars: {animal: fox}", "1:11: prompts[0]: {{animl}} has no value here; did you mean"
-         " 'animal'? variables: animal"),
+        ("prompts: ['{{animl}}']\nvars: {animal: x}",
+         "1:11: prompts[0]: {{animl}} has no value here; did you mean 'animal'? variables: animal"),
         ("prompts: ['a {{animal}}']", "1:11: prompts[0]: {{animal}} has no value here; define it under vars"),
         ("prompts:\n  - prompt: a\n    negative_prompt: no {{x}}\nvars: {y: 1}", "3:22: prompts[0].negative_prompt:"),
         ("prompts: [a]\ndefaults: {negative_prompt: '{{x}}'}", "2:29: defaults.negative_prompt: {{x}} has no value"),

@@ -1,0 +1,150 @@
+"""A job against a folder: kept by id wherever it stands, changed where a place is taken, and a part of what is due."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchgen.due import Part, compare, count_due, tasks_due
+from batchgen.errors import UsageError
+from batchgen.job import read_job
+from batchgen.manifest.paths import folded
+from batchgen.manifest.survey import Survey, survey
+from batchgen.store.contents import Contents
+
+if TYPE_CHECKING:
+    from batchgen.manifest.manifest import Manifest
+
+JOB = "prompts: [{id: fox, prompt: %s}, {id: owl, prompt: an owl}]\nsweep: {seeds: %s}\n%s"
+BY_ID, BY_PLACE = "", 'output: {path: "{prompt_id}/{seed}.{ext}"}\n'
+
+
+def a_job(text: str) -> tuple[Manifest, Survey]:
+    manifest = read_job(text.encode(), "otters.yaml", Path(), run_id="1")
+    return manifest, survey(manifest)
+
+
+def job(fox: str = "a fox", seeds: str = "1..2", path: str = BY_ID) -> str:
+    return JOB % (fox, seeds, path)
+
+
+def folder_of(manifest: Manifest, *, but: frozenset[int] = frozenset(), gone: frozenset[int] = frozenset()) -> Contents:
+    """A folder in which a job was made, but for some tasks; the pictures of others are gone."""
+    tasks = [task for task in manifest if task.index not in but]
+    return Contents(
+        made={task.id: task.stem for task in tasks if task.index not in gone},
+        indices={task.id: task.index for task in tasks},
+        filtered=frozenset(),
+        missing={task.id: task.stem for task in tasks if task.index in gone},
+        taken={folded(task.stem): f"images/{task.stem}.json" for task in tasks},
+        billed_usd=Decimal(0),
+        blocked={},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A job that was made, the job as it is now, and how that stands."""
+
+    name: str
+    before: str
+    after: str
+    kept: set[int]
+    changed: set[int] = field(default_factory=set)
+    orphaned: int = 0
+
+
+MORE = (
+    "prompts: [{id: bear, prompt: a bear}, {id: owl, prompt: an owl}, {id: fox, prompt: a fox}]\nsweep: {seeds: 0..3}\n"
+)
+CHANGES = [
+    Change("the same", job(), job(), {0, 1, 2, 3}),
+    Change("the same by place", job(path=BY_PLACE), job(path=BY_PLACE), {0, 1, 2, 3}),
+    Change("a value more", job(), job(seeds="1..3"), {0, 1, 3, 4}),
+    Change("a value less", job(), job(seeds="2"), {0, 1}, orphaned=2),
+    Change("another order", job(), job(seeds="[2, 1]"), {0, 1, 2, 3}),
+    Change("more, elsewhere", job(), MORE, {5, 6, 9, 10}),
+    Change("other names", job(), job().replace("id: fox", "id: reynard"), {0, 1, 2, 3}),
+    Change("another path", job(), job(path=BY_PLACE), {0, 1, 2, 3}),
+    Change("another text", job(), job("a red fox"), {2, 3}, orphaned=2),
+    Change("another text by place", job(path=BY_PLACE), job("a red fox", path=BY_PLACE), {2, 3}, {0, 1}),
+    Change(
+        "another model by place",
+        job(path=BY_PLACE),
+        f"{job(path=BY_PLACE)}defaults: {{model: sd-core}}",
+        set(),
+        {0, 1, 2, 3},
+    ),
+    Change(
+        "names that change places",
+        job(path=BY_PLACE),
+        job(path=BY_PLACE).replace("id: fox", "id: x").replace("id: owl", "id: fox"),
+        {0, 1, 2, 3},
+    ),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
+def test_what_a_change_means(change: Change) -> None:
+    contents = folder_of(a_job(change.before)[0])
+    comparison = compare(*a_job(change.after), contents)
+    assert set(comparison.kept) == change.kept
+    assert set(comparison.changed) == change.changed
+    assert comparison.orphaned == change.orphaned
+    assert comparison.new == comparison.tasks - len(change.kept) - len(change.changed)
+
+
+def test_a_picture_that_is_gone_is_due_and_not_in_its_own_way() -> None:
+    manifest, found = a_job(job(path=BY_PLACE))
+    comparison = compare(manifest, found, folder_of(manifest, gone=frozenset({1, 2})))
+    assert set(comparison.missing) == {1, 2}
+    assert not comparison.changed
+    assert list(tasks_due(manifest, found, comparison, Part())) == [1, 2]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A part of a job of which the first task is made, and the tasks that are due of it."""
+
+    name: str
+    part: Part
+    due: list[int]
+
+
+TWICE = "prompts: [a fox, a fox, an owl]\nsweep: {seeds: 1..2}\n"
+"""The tasks 2 and 3 are 0 and 1 again."""
+PARTS = [
+    Asked("all", Part(), [1, 4, 5]),
+    Asked("a limit", Part(limit=2), [1, 4]),
+    Asked("a limit beyond", Part(limit=9), [1, 4, 5]),
+    Asked("a value", Part(only=["seed=1"]), [4]),
+    Asked("a value and a limit", Part(only=["seeds=1..2"], limit=1), [1]),
+    Asked("a value that none has", Part(only=["seed=7"]), []),
+    Asked("either of two", Part(only=["seed=1", "seed=2"]), [1, 4, 5]),
+    Asked("both of two", Part(only=["seed=1", "prompt=an owl"]), [4]),
+    Asked("a sample of all", Part(sample=6), [1, 4, 5]),
+    Asked("a sample of more", Part(sample=60), [1, 4, 5]),
+    Asked("a sample with a value", Part(sample=60, only=["seed=2"]), [1, 5]),
+    Asked("a sample with a limit", Part(sample=60, limit=1), [1]),
+]
+
+
+@pytest.mark.parametrize("asked", PARTS, ids=lambda asked: asked.name)
+def test_a_part_asks_for_each_different_task_once(asked: Asked) -> None:
+    manifest, found = a_job(TWICE)
+    comparison = compare(manifest, found, folder_of(manifest, but=frozenset({1, 2, 3, 4, 5})))
+    assert list(tasks_due(manifest, found, comparison, asked.part)) == asked.due
+    assert count_due(manifest, found, comparison, asked.part) == len(asked.due)
+
+
+@pytest.mark.parametrize("only", ["seed", "seeed=1", "seed=x", "=1", "seed=1..", "seed={random: 2"])
+def test_an_only_that_asks_for_nothing_known_is_an_error(only: str) -> None:
+    manifest, found = a_job(job())
+    comparison = compare(manifest, found, folder_of(manifest))
+    with pytest.raises(UsageError, match="--only") as said:
+        tasks_due(manifest, found, comparison, Part(only=[only]))
+    assert len(str(said.value).splitlines()) == 1
