@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from batchgen.errors import nearest
 from batchgen.manifest.axes import Column, ColumnReader, Variable, pinned
 from batchgen.manifest.checks import CombinationCheck
 from batchgen.manifest.document import read
@@ -234,6 +235,14 @@ class _Builder:
                 self._images[value] = self._surroundings.inspect_image(value)
             except ValueError as error:
                 self._problems.add_said(column.place(position), error)
+
+    def _check_path(self, prompts: Sequence[Prompt], path: PathTemplate | None) -> None:
+        known = {*self._job.vars, *(name for prompt in prompts for block, _ in prompt.blocks() for name in block.names)}
+        for name in path.variables if path else ():
+            if name not in known:
+                hint = nearest(name, known)
+                accepted = f"{hint} define it under vars".strip()
+                self._problems.add(("output", "path"), f"{{vars.{name}}} names no variable of the job", accepted)
 
     def _check_ids(self) -> None:
         first: dict[str, str] = {}

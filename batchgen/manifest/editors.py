@@ -21,7 +21,7 @@ REFERENCE: Schema = {"type": "string", "pattern": r"\$\{[A-Za-z_]"}
 """A value that comes from the environment."""
 RANGE: Schema = {"type": "string", "pattern": r"^[-+]?[0-9.]+\.\.[-+]?[0-9.]+(:[-+]?[0-9.]+)?$"}
 DURATION: Schema = {"type": ["string", "number"], "pattern": r"^[0-9.]+\s*(ms|s|m|h|d)$|\$\{"}
-WINDOW: Schema = {"type": "string", "pattern": r"^[0-9]+\s*/\s*[0-9.]*\s*(ms|s|m|h|d)$|^none$|\$\{"}
+WINDOW: Schema = {"type": "string", "pattern": r"^[0-9]+\s*/\s*[0-9.]*\s*(ms|s|m|h|d)$|^(none|unknown)$|\$\{"}
 VALUE: Schema = {"type": ["string", "number", "boolean", "null"]}
 PATH_NOTE = (
     "Tokens: {name} {prompt_id} {prompt_slug} {model} {aspect_ratio} {seed} {strength} {style_preset} {repeat} {index} "

@@ -144,9 +144,19 @@ class EntryReader:
             return None
         rows = TableRows(table, self._common.parameters, own.text, self._deciding(own))
         rows.fill(lambda columns, text: self.case(own, _with(own.pins, columns), text), self._problems)
+        self._warn_of_unused((*path, "file"), table, rows)
         for column in rows.images():
             self._common.read_images(column)
         return self._finished(shape.id or table.file, rows, shape.repeat) if rows.cases() else None
+
+    def _warn_of_unused(self, path: Path, table: Table, rows: TableRows) -> None:
+        """A column that is much like a field and that no text names is a field misspelt."""
+        named = {*rows.named(), *(self._common.path.variables if self._common.path else ()), "id", "prompt"}
+        for column in table.columns:
+            if column in named or column in self._common.parameters:
+                continue
+            if hint := nearest(column, [*self._common.parameters, *named]):
+                self._problems.warn(path, f"column {column} of {table.file} is used by nothing", hint)
 
     def _table(self, path: Path, file: str) -> Table | None:
         try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchgen.errors import ManifestError, UsageError
 from batchgen.manifest.document import Place, read
+from batchgen.manifest.sources import PLURALS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,12 +45,21 @@ def _put(document: Document, parts: list[str], value: Any) -> None:
         raise UsageError(f"--set {'.'.join(parts)}: no such entry; the list has {len(inner)}, counted from 0")
     if not isinstance(inner, list | dict):
         raise UsageError(f"--set {'.'.join(parts)}: nothing to set there; the job has a single value in its place")
+    if isinstance(inner, dict):
+        for spelling in _spellings(last):
+            inner.pop(spelling, None)
     inner[last] = value
     path = tuple(int(part) if part.isdigit() else part for part in parts)
     for places in (document.places, document.keys):
         for old in [each for each in places if each[: len(path)] == path]:
             del places[old]  # what stood there before
     document.places[path] = document.keys[path] = Place(0, 0)
+
+
+def _spellings(key: str) -> list[str]:
+    """Other spellings of the axis that `key` names: what is set takes their place."""
+    name = PLURALS.get(key, key)
+    return [each for each in (name, *(plural for plural in PLURALS if PLURALS[plural] == name)) if each != key]
 
 
 def _step(inner: Any, part: str, shown: str) -> Any:

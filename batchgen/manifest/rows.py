@@ -64,7 +64,8 @@ class TableRows:
         values = {name: _text(self._reads[name], cell) for name, cell in cells.items() if name != "id"}
         words = slug(text)
         label = cells.get("id") or f"{words}-{short_digest(text)[:6]}"
-        return self._cases[self._kind(cells)], Pins(label, words, values)
+        case = next(iter(self._cases.values())) if len(self._cases) == 1 else self._cases[self._kind(cells)]
+        return case, Pins(label, words, values)
 
     def text(self, number: int) -> str:
         """The row's prompt, its templates not filled in."""
@@ -73,6 +74,11 @@ class TableRows:
     def templates(self) -> bool:
         """Does any row's text name variables?"""
         return any(kind[1] or (not kind[2] and "{{" in (self._text or "")) for kind in self._cases)
+
+    def named(self) -> set[str]:
+        """The variables that some row's texts name."""
+        found = {name for kind in self._cases for texts in kind[1] for name in texts}
+        return found | set(names(self._text or ""))
 
     def _prompt_cell(self, number: int) -> str:
         return self._table.row(number)[self._prompt_column or 0]

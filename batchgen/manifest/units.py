@@ -28,16 +28,19 @@ def window(value: object) -> Window:
     """The rate limit that `150/10s` or `15/s` names."""
     match = _WINDOW.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None or int(match[1]) < 1 or float(match[2] or 1) <= 0:
-        raise ValueError(f"{value!s} is not a rate limit; accepted: requests / time, such as 150/10s, or none")
+        raise ValueError(f"{value!s} is not a rate limit; accepted: requests / time, such as 150/10s, none or unknown")
     return Window(sends=int(match[1]), seconds=float(match[2] or 1) * _SECONDS[match[3]])
 
 
 def windows(value: object) -> tuple[Window, ...]:
-    """The windows of one rate limit, of a list of them, or of `none`."""
-    if value == "none":
+    """The windows of one rate limit, of a list of them, or of `none`.
+
+    A limit that is `unknown` has no window either: what keeps to it is the cool-down after a 429.
+    """
+    if value in ("none", "unknown"):
         return ()
     if value == []:
-        raise ValueError("an empty list is no rate limit; accepted: requests / time, such as 150/10s, or none")
+        raise ValueError("an empty list is no rate limit; accepted: requests / time, such as 150/10s, none or unknown")
     return tuple(window(each) for each in (value if isinstance(value, list) else [value]))
 
 

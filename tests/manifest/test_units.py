@@ -79,10 +79,10 @@ def test_several_windows_and_none() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["150", "150/10", "0/10s", "-1/s", "1.5/s", "150/0s", "/10s", "150/", "a/b", "", 150, None, True, {}, "unknown"],
+    ["150", "150/10", "0/10s", "-1/s", "1.5/s", "150/0s", "/10s", "150/", "a/b", "", 150, None, True, {}, "learn"],
 )
 def test_what_is_no_rate_limit(value: Any) -> None:
-    said = "is not a rate limit; accepted: requests / time, such as 150/10s, or none"
+    said = "is not a rate limit; accepted: requests / time, such as 150/10s, none or unknown"
     with pytest.raises(ValueError, match=said):
         units.window(value)
     with pytest.raises(ValueError, match=said):
