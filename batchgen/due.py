@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from batchgen.manifest.paths import folded
-from batchgen.manifest.selection import sample, select, wanted
+from batchgen.manifest.selection import sample, select, spread, wanted
 from batchgen.manifest.survey import distinct
 
 if TYPE_CHECKING:
@@ -77,8 +77,13 @@ def compare(manifest: Manifest, found: Survey, contents: Contents) -> Comparison
 
 def tasks_asked(manifest: Manifest, found: Survey, part: Part) -> Iterator[int]:
     """The indices of the tasks that are asked for, made or not; a limit counts only those that are not."""
-    asked = iter(distinct(manifest, found)) if part.sample is None else _sampled(manifest, found, part.sample)
-    return select(asked, manifest, wanted(manifest, part.only)) if part.only else asked
+    if not part.only:
+        return iter(distinct(manifest, found)) if part.sample is None else _sampled(manifest, found, part.sample)
+    fitting = wanted(manifest, part.only)
+    asked = select(manifest, fitting)
+    if found.duplicates != 0:
+        asked = (index for index in distinct(manifest, found) if manifest.task(index) in fitting)
+    return asked if part.sample is None else iter(spread(manifest, list(asked), part.sample))
 
 
 def tasks_due(manifest: Manifest, found: Survey, comparison: Comparison, part: Part) -> Iterator[int]:

@@ -42,6 +42,8 @@ class RunStarted:
     """Of these, how many are made already."""
     asked: int
     """How many this run is to make."""
+    expected_usd: float | None
+    """What they will cost by the price list; None where a price is not known."""
     adopted: int = 0
     """Pictures that a run before this one left unfinished and that were whole."""
     missing: int = 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchgen.due import compare, count_due, tasks_asked, tasks_due
 from batchgen.manifest.survey import survey
-from batchgen.pricing import models_of, price, seconds_at_limit
+from batchgen.pricing import models_due, price, seconds_at_limit
 
 if TYPE_CHECKING:
     from batchgen.due import Comparison, Part
@@ -27,9 +27,9 @@ class Plan:
     found: Survey
     comparison: Comparison
     price: Price
-    """Of the tasks that are not made."""
+    """Of the tasks that are asked for and not made."""
     seconds_at_limit: float
-    """For the tasks that are not made."""
+    """For the tasks that are asked for and not made."""
     asked: int
     """How many tasks a run of the same part would make."""
     first: tuple[Task, ...]
@@ -41,12 +41,14 @@ def make_plan(manifest: Manifest, contents: Contents, part: Part, first: int) ->
     comparison = compare(manifest, found, contents)
     due = tasks_due(manifest, found, comparison, part)
     listed = islice(due, first) if part.sample is None else tasks_asked(manifest, found, part)
+    models = models_due(manifest, found, comparison, part)
+    asked = sum(models.values()) if found.duplicates == 0 else count_due(manifest, found, comparison, part)
     return Plan(
         manifest=manifest,
         found=found,
         comparison=comparison,
-        price=price(manifest, models_of(manifest, found, comparison.kept)),
-        seconds_at_limit=seconds_at_limit(comparison.due, manifest.settings.windows),
-        asked=count_due(manifest, found, comparison, part),
+        price=price(manifest, models, contents.billed_usd),
+        seconds_at_limit=seconds_at_limit(asked, manifest.settings.windows),
+        asked=asked,
         first=tuple(manifest.task(index) for index in listed),
     )

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from batchgen.due import Part, tasks_due
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from batchgen.due import Comparison
     from batchgen.manifest.manifest import Manifest
     from batchgen.manifest.survey import Survey
     from batchgen.model import Window
@@ -24,20 +27,28 @@ class Price:
     expected: Decimal | None
     """The same: the API documents that failed and refused requests are not charged."""
     worst: Decimal | None
-    """Every task takes all of its tries and each of them is billed, or the job's `max_cost` is spent."""
+    """Every task takes all of its tries and each of them is billed; no more than the job's `max_cost` leaves."""
     unknown: Mapping[str, int]
     """Pictures by model, of the models whose price is not known."""
+    capped: bool = False
+    """The job's `max_cost` ends it before every picture is made."""
 
 
-def models_of(manifest: Manifest, found: Survey, kept: Iterable[int]) -> dict[str, int]:
-    """Tasks by model that are left when those kept are taken away."""
+def models_due(manifest: Manifest, found: Survey, comparison: Comparison, part: Part) -> dict[str, int]:
+    """What is asked for and not made, by model: of a whole job by arithmetic, of a part task by task."""
+    if part != Part():
+        return dict(Counter(_model(manifest, index) for index in tasks_due(manifest, found, comparison, part)))
     left = Counter(found.models)
-    left.subtract(dict(manifest.task(index).request.fields)["model"] for index in kept)
+    left.subtract(_model(manifest, index) for index in comparison.kept)
     return {model: count for model, count in left.items() if count > 0}
 
 
-def price(manifest: Manifest, models: Mapping[str, int]) -> Price:
-    """The price of so many pictures of each model."""
+def _model(manifest: Manifest, index: int) -> str:
+    return dict(manifest.task(index).request.fields)["model"]
+
+
+def price(manifest: Manifest, models: Mapping[str, int], spent: Decimal) -> Price:
+    """The price of so many pictures of each model, within what the job's cap leaves after what was `spent`."""
     capabilities = manifest.settings.provider.capabilities
     known = {model: capabilities.price_usd(model) for model in models}
     unknown = {model: count for model, count in models.items() if known[model] is None}
@@ -45,9 +56,10 @@ def price(manifest: Manifest, models: Mapping[str, int]) -> Price:
         return Price(low=None, expected=None, worst=None, unknown=unknown)
     low = sum((each * models[model] for model, each in known.items() if each is not None), Decimal(0))
     worst = low * manifest.retry.attempts
-    if manifest.limits.max_cost is not None:
-        worst = min(worst, manifest.limits.max_cost)
-    return Price(low=low, expected=low, worst=worst, unknown={})
+    if manifest.limits.max_cost is None:
+        return Price(low=low, expected=low, worst=worst, unknown={})
+    left = max(manifest.limits.max_cost - spent, Decimal(0))
+    return Price(low=min(low, left), expected=min(low, left), worst=min(worst, left), unknown={}, capped=low > left)
 
 
 def seconds_at_limit(tasks: int, windows: Iterable[Window]) -> float:

@@ -7,13 +7,13 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from batchgen.errors import UsageError
+from batchgen.errors import UsageError, one_line
 from batchgen.job import read_job
 from batchgen.providers import PROVIDERS
 from batchgen.providers.capabilities import Number, Text, Whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from batchgen.manifest.manifest import Manifest
@@ -30,12 +30,33 @@ def replay_job(sidecar: Path, inputs: Path, *, run_id: str, overrides: Sequence[
         UsageError: The file is no sidecar, or its request can't be made again as it was.
     """
     document = _read(sidecar)
+    _check_url(sidecar, document["request"], overrides)
+    if image := document["request"].get("image"):
+        _check_image(inputs / image["path"])
     job = _yaml(_job(document))
     manifest = read_job(job.encode(), str(sidecar), inputs, run_id=run_id, overrides=overrides)
-    image = manifest.task(0).request.image
-    if image is not None and image.sha256 != document["request"]["image"]["sha256"]:
-        raise UsageError(f"{image.path}: is not the image that {sidecar} was made from; name its folder with --inputs")
+    found = manifest.task(0).request.image
+    if found is not None and found.sha256 != document["request"]["image"]["sha256"]:
+        raise UsageError(f"{found.path}: is not the image that {sidecar} was made from; name its folder with --inputs")
     return manifest
+
+
+def _check_url(sidecar: Path, request: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """A sidecar travels with its pictures, so the address in it is anybody's: a key goes there only when told to."""
+    own = PROVIDERS[request["provider"]].url
+    told = any(each.partition("=")[0].strip() in {"provider", "provider.url"} for each in overrides)
+    if own is not None and request["url"] != own and not told:
+        raise UsageError(
+            f"{sidecar}: was asked at {one_line(request['url'], 200)}, not at {own}; "
+            "say where to send your key with --set provider.url=..."
+        )
+
+
+def _check_image(file: Path) -> None:
+    if not file.is_file():
+        raise UsageError(
+            f"{file}: the input image is not there; name the folder that its path counts from with --inputs"
+        )
 
 
 def picture_sha256(sidecar: Path) -> str:
@@ -67,8 +88,6 @@ def _job(document: dict[str, Any]) -> dict[str, Any]:
     fields = {name: _value(known.capabilities.parameters.get(name), text) for name, text in texts.items()}
     model = texts.get("model", "")
     provider: dict[str, Any] = {"kind": known.kind}
-    if known.url is not None:
-        provider["url"] = _literal(request["url"])
     if model not in known.capabilities.models:
         takers = [each.name for each in known.capabilities.models.values() if not each.without & texts.keys()]
         provider["models"] = {model: {"like": takers[0]}}

@@ -22,6 +22,7 @@ from batchgen.executors.here import execute
 from batchgen.executors.worker import Setup
 from batchgen.keys import SANDBOX_KEY, read_key
 from batchgen.manifest.survey import survey
+from batchgen.pricing import models_due, price
 from batchgen.store.folder import OutputFolder
 from batchgen.tally import Tally
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from batchgen.manifest.manifest import Manifest
     from batchgen.manifest.survey import Survey
     from batchgen.model import Secret, Task, Window
+    from batchgen.pricing import Price
     from batchgen.store.contents import Contents
 
 AUTO_CONCURRENCY = 100
@@ -64,6 +66,7 @@ class _Opened:
     found: Survey
     comparison: Comparison
     asked: int
+    price: Price
     adopted: int
     """Pictures that a killed run left unfinished and that were whole."""
     caps: Caps
@@ -111,11 +114,7 @@ def _open(manifest: Manifest, settings: RunSettings) -> _Opened:
     leftovers = folder.clear_leftovers()
     contents = folder.scan()
     comparison = compare(manifest, found, contents)
-    for index, path in comparison.changed.items():
-        raise UsageError(
-            f"{path}: has the place of task {index}, which is another picture ({len(comparison.changed)} such); "
-            "move it away, or give another folder with --output"
-        )
+    _refuse_changed(manifest, settings, found, comparison)
     caps = _caps(manifest, found, contents)
     for stem in comparison.missing.values():
         folder.forget(stem)
@@ -125,9 +124,23 @@ def _open(manifest: Manifest, settings: RunSettings) -> _Opened:
         found=found,
         comparison=comparison,
         asked=count_due(manifest, found, comparison, settings.part),
+        price=price(manifest, models_due(manifest, found, comparison, settings.part), contents.billed_usd),
         adopted=leftovers.finished,
         caps=caps,
     )
+
+
+def _refuse_changed(manifest: Manifest, settings: RunSettings, found: Survey, comparison: Comparison) -> None:
+    """A task that is asked for and whose place is taken can't be made: nothing is sent."""
+    if not comparison.changed:
+        return
+    for index in tasks_due(manifest, found, comparison, settings.part):
+        if index in comparison.changed:
+            place = settings.output / comparison.changed[index]
+            raise UsageError(
+                f"{place}: has the place of task {index}, but is not its picture ({len(comparison.changed):,} such); "
+                "move it away, or give another folder with --output"
+            )
 
 
 def _caps(manifest: Manifest, found: Survey, contents: Contents) -> Caps:
@@ -162,6 +175,7 @@ def _started(manifest: Manifest, settings: RunSettings, opened: _Opened, url: st
         tasks=opened.comparison.tasks,
         made=len(opened.comparison.kept),
         asked=opened.asked,
+        expected_usd=None if opened.price.expected is None else float(opened.price.expected),
         adopted=opened.adopted,
         missing=len(opened.comparison.missing),
     )

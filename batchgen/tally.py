@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from batchgen.providers.conversation import Provider
 
 
+# What to do about a fault that stops a run; a full disk says so itself.
+REMEDIES = {
+    Fault.UNAUTHORISED: "check the key, in the variable that provider.api_key_env names",
+    Fault.OUT_OF_CREDIT: "add credit to the account",
+    Fault.MISDIRECTED: "check provider.url",
+}
+
+
 class Tally:
     """The listener of a run's pool."""
 
@@ -93,7 +101,8 @@ class Tally:
     def stopped(self, work: Work, failure: Failure) -> None:
         """Every further task would meet this too: no more is sent."""
         self._bill(work, failure.billing)
-        why = f"{failure.words} ({failure.fault})"
+        remedy = REMEDIES.get(failure.fault, "")
+        why = f"{failure.words} ({failure.fault})" + (f"; {remedy}" if remedy else "")
         self.stop(Ending.STORAGE if failure.fault is Fault.DISK else Ending.PROVIDER, why)
 
     def capped(self, cap: str) -> None:

@@ -1,4 +1,4 @@
-"""Exit codes, made here and nowhere else; DESIGN's table, with the exception or the ending that leads to each.
+"""Exit codes, made here and nowhere else (`plan --detailed-exitcode` has 10 of its own).
 
 0    everything asked for is made        70   a bug in batchgen, with a report to paste
 1    some tasks failed or were filtered  130  interrupted
@@ -71,7 +71,8 @@ def _told(error: BaseException) -> int:
         case BatchgenError():
             _say(f"batchgen: {error}")
         case click.ClickException():
-            error.show()
+            command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "batchgen"
+            _say(f"{command}: {error.format_message().rstrip('.')}; see {command} --help")
             return error.exit_code
         case KeyboardInterrupt() | click.Abort():
             _say("batchgen: interrupted; what is made stays, run again to go on")

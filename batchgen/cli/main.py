@@ -43,6 +43,6 @@ def main() -> None:
     """Run the command line and exit with the code that its ending has."""
     with exits():
         signal.signal(signal.SIGTERM, _terminated)
-        code = batchgen.main(standalone_mode=False)
+        code = batchgen.main(prog_name="batchgen", standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)

@@ -21,6 +21,10 @@ def models(provider: str | None, *, as_json: bool) -> None:
     from batchgen.providers import PROVIDERS
 
     capabilities = PROVIDERS[provider or "gateway"].capabilities
+    refused = {
+        model.name: [name for name in capabilities.parameters if name in model.without]
+        for model in capabilities.models.values()
+    }
     rows = [
         {
             "model": model.name,
@@ -28,7 +32,7 @@ def models(provider: str | None, *, as_json: bool) -> None:
             "usd": None if model.credits is None else float(model.credits * capabilities.usd_per_credit),
             "prices": capabilities.prices_date,
             "takes": [name for name in capabilities.parameters if name not in model.without],
-            "does_not_take": sorted(model.without),
+            "does_not_take": refused[model.name],
         }
         for model in capabilities.models.values()
     ]
@@ -39,5 +43,5 @@ def models(provider: str | None, *, as_json: bool) -> None:
     click.echo(f"{'model':{width}}  US$ a picture  does not take")
     for row in rows:
         price = "unknown" if row["usd"] is None else f"{row['usd']:.3f}"
-        click.echo(f"{row['model']:{width}}  {price:>13}  {', '.join(capabilities.models[str(row['model'])].without)}")
+        click.echo(f"{row['model']:{width}}  {price:>13}  {', '.join(refused[str(row['model'])])}")
     click.echo(f"Prices of {capabilities.prices_date}; a gateway may ask for others.")

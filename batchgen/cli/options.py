@@ -38,7 +38,7 @@ PATH = click.Path(path_type=Path)
 job = click.argument("job", type=PATH)
 output = click.option(
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PATH,
     envvar="BATCHGEN_OUTPUT",
     show_envvar=True,
     help="The folder for the pictures.  [default: output/<name of the job>]",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchgen.cli import options
+from batchgen.errors import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -158,9 +159,9 @@ def _lines(plan: Plan, folder: Path) -> Iterator[str]:
     yield f"  price   {_price(plan.price, plan)}"
     yield f"  time    {_time(plan)}"
     yield ""
-    width = max(len(prompt.label) for prompt in plan.manifest.prompts[:MOST_PROMPTS])
+    width = max(len(one_line(prompt.label, 60)) for prompt in plan.manifest.prompts[:MOST_PROMPTS])
     for prompt in plan.manifest.prompts[:MOST_PROMPTS]:
-        yield f"  {prompt.label:{width}}  {prompt.count:>8,}{_product(prompt)}"
+        yield f"  {one_line(prompt.label, 60):{width}}  {prompt.count:>8,}{_product(prompt)}"
     if (more := len(plan.manifest.prompts) - MOST_PROMPTS) > 0:
         yield f"  … and {more:,} prompts more"
     if plan.first:
@@ -206,7 +207,8 @@ def _price(price: Price, plan: Plan) -> str:
     if price.expected is None or price.worst is None:
         models = ", ".join(f"{count:,} of {model}" for model, count in price.unknown.items())
         return f"unknown: no price for {models}; give one under provider.prices"
-    return f"{usd(float(price.expected))} expected, {usd(float(price.worst))} at worst (prices of {date})"
+    cap = ", where max_cost ends it" if price.capped else ""
+    return f"{usd(float(price.expected))} low and expected, {usd(float(price.worst))} at worst{cap} (prices of {date})"
 
 
 def _time(plan: Plan) -> str:

@@ -52,5 +52,5 @@ def validate(jobs: tuple[Path, ...], provider: str | None, overrides: Sequence[s
             }
             click.echo(json.dumps(found, ensure_ascii=False))
         elif not problems:
-            click.echo(f"{path}: right, {tasks:,} tasks")
+            click.echo(f"{path}: right, {tasks:,} task{'' if tasks == 1 else 's'}")
     sys.exit(USAGE if wrong else 0)

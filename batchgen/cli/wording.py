@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchgen.events import RunEnded, RunStarted, Stopping, TaskFailed, TaskMade, TaskRetried, Waiting
+from batchgen.errors import one_line
+from batchgen.events import Ending, RunEnded, RunStarted, Stopping, TaskFailed, TaskMade, TaskRetried, Waiting
 
 if TYPE_CHECKING:
     from batchgen.events import Event
+
+
+# What to do about pictures that are left, where that is not plain from why the run ended.
+GO_ON = {
+    Ending.INTERRUPTED: ": run the same command again to go on",
+    Ending.TERMINATED: ": run the same command again to go on",
+    Ending.PROVIDER: ": mend that, then run the same command again",
+    Ending.STORAGE: ": mend that, then run the same command again",
+    Ending.CAP: ": raise the cap under limits, then run the same command again",
+}
 
 
 def told(event: Event) -> str:
@@ -20,13 +31,12 @@ def told(event: Event) -> str:
             after = f" in {event.after_s:.1f} s" if event.after_s else ""
             return f"again{after}: task {event.index}: {event.fault}: {event.words}"
         case TaskFailed():
-            return (
-                f"failed: task {event.index} ({event.prompt_id}): {event.fault}: {event.words}{_tries(event.attempts)}"
-            )
+            task = f"task {event.index} ({one_line(event.prompt_id, 60)})"
+            return f"failed: {task}: {event.fault}: {event.words}{_tries(event.attempts)}"
         case Waiting():
             return f"waiting {duration(event.seconds)}: {event.why}"
         case Stopping():
-            return f"stopping: {event.why}; {event.what_now}"
+            return f"stopping: {event.what_now}"
         case RunStarted():
             return started_line(event)
         case RunEnded():
@@ -47,7 +57,12 @@ def started_line(event: RunStarted) -> str:
     repaired = f"; {event.adopted} finished from the last run" if event.adopted else ""
     gone = f"; {event.missing} gone from the folder, made again" if event.missing else ""
     where = "the sandbox on this machine" if event.provider == "sandbox" else event.provider
-    return f"{event.job}: {pictures(event.asked)} to make on {where}{done}{rest}{repaired}{gone}"
+    cost = "" if event.provider == "sandbox" else _expected(event.expected_usd)
+    return f"{event.job}: {pictures(event.asked)} to make on {where}{cost}{done}{rest}{repaired}{gone}"
+
+
+def _expected(amount: float | None) -> str:
+    return " at a price that is not known" if amount is None else f" for about {usd(amount)}"
 
 
 def ended_lines(event: RunEnded) -> list[str]:
@@ -60,7 +75,7 @@ def ended_lines(event: RunEnded) -> list[str]:
     else:
         lines.append("nothing was sent" if not event.why else "nothing was made")
     if event.left:
-        lines.append(f"{pictures(event.left)} left to make: run the same command again to go on")
+        lines.append(f"{pictures(event.left)} left to make{GO_ON.get(event.ending, '')}")
     lines.append(f"pictures and sidecars: {event.output}")
     return lines
 

@@ -58,5 +58,5 @@ class Budget:
         if caps.max_images is not None and self._made + self._in_flight + 1 > caps.max_images:
             return f"max_images of {caps.max_images:,} is reached"
         if caps.max_cost is not None and self._spent + self._reserved + price > caps.max_cost:
-            return f"max_cost of ${caps.max_cost:,} would be passed (${self._spent:,.2f} spent at most)"
+            return f"max_cost of ${caps.max_cost:,.2f} would be passed (${self._spent:,.3f} spent at most)"
         return None

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from batchgen.errors import nearest
-from batchgen.manifest.schema import GENERATED, Linspace, RandomSeeds, Range
-from batchgen.manifest.seeds import DerivedSeed, DerivedSeeds
+from batchgen.manifest.document import shown
+from batchgen.manifest.schema import GENERATED, MOST_EVEN, Linspace, RandomSeeds, Range
+from batchgen.manifest.seeds import MOST, DerivedSeed, DerivedSeeds
 from batchgen.manifest.sequences import Chain, Even, Steps
 from batchgen.providers.capabilities import Choice, Number, Parameter, Text, Whole, plain
 
@@ -31,7 +32,14 @@ MOST_COMPARED = 1_000_000
 """Up to so many values of a mixed list are compared with one another; beyond that equal ones are found as they come."""
 
 _NUMBER = r"[-+]?(?:[0-9]{1,15}(?:\.(?!\.)[0-9]{0,12})?|\.[0-9]{1,12})"
-_RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?::({_NUMBER}))?")
+RANGE = rf"({_NUMBER})\.\.({_NUMBER})(?::({_NUMBER}))?"
+"""The form of a range, as a regular expression that an editor reads too."""
+_RANGE = re.compile(RANGE)
+_FORMS = {
+    "random": f"{{random: count}} with a count from 1 to {MOST}",
+    "range": "{range: {from, to, step}} of numbers",
+    "linspace": f"{{linspace: {{from, to, count}}}} of numbers with a count from 2 to {MOST_EVEN}",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,14 +150,14 @@ class ColumnReader:
             self._problems.add(path, error.cause, error.accepted)
         except ValueError as error:
             cause = f"{shown(item)} is not a value of {parameter.name}"
-            self._problems.add(path, cause, _accepted(parameter, item, error))
+            self._problems.add(path, cause, accepted(parameter, item, error))
         return ()
 
     def _generated(self, parameter: Reads, item: Mapping[str, Any]) -> Sequence[Value]:
         try:
             form = GENERATED.validate_python(item)
         except ValidationError:
-            raise _NotAccepted(f"{shown(item)} names no values", _generated_forms(parameter)) from None
+            raise _NotAccepted(f"{shown(item)} names no values", _generated_forms(parameter, item)) from None
         match form:
             case RandomSeeds(random=count) if parameter.name == "seed":
                 return DerivedSeeds(count)
@@ -157,18 +165,21 @@ class ColumnReader:
                 return _steps(parameter, Decimal(bounds.first), Decimal(bounds.last), Decimal(bounds.step))
             case Linspace(linspace=bounds) if _is_ranged(parameter):
                 return _even(parameter, Decimal(bounds.first), Decimal(bounds.last), bounds.count)
-        raise _NotAccepted(f"{shown(item)} names no values of {parameter.name}", _generated_forms(parameter))
+        raise _NotAccepted(f"{shown(item)} names no values of {parameter.name}", _generated_forms(parameter, {}))
 
 
 def _is_ranged(parameter: Reads) -> bool:
     return isinstance(parameter, Whole | Number | Variable)
 
 
-def _generated_forms(parameter: Reads) -> str:
+def _generated_forms(parameter: Reads, item: Mapping[str, Any]) -> str:
+    """The forms that stand for values of `parameter`; if `item` is clearly meant to be one of them, that one."""
     if not _is_ranged(parameter):
         return "accepted: a value, or a list of values"
-    forms = "{range: {from, to, step}}, {linspace: {from, to, count}}"
-    return f"accepted: {{random: count}}, {forms}" if parameter.name == "seed" else f"accepted: {forms}"
+    known = {name: form for name, form in _FORMS.items() if name != "random" or parameter.name == "seed"}
+    meant = [known[name] for name in item if name in known]
+    hint = nearest(str(next(iter(item))), known) if item and not meant else ""
+    return f"{hint} accepted: {', '.join(meant if len(meant) == 1 else known.values())}".strip()
 
 
 class _NotAccepted(Exception):  # noqa: N818 - it never leaves this file
@@ -182,7 +193,7 @@ def _steps(parameter: Reads, first: Decimal, last: Decimal, step: Decimal) -> Se
     if not all(number == 0 or SMALLEST <= abs(number) <= LARGEST for number in (first, last, step)):
         raise _NotAccepted("a range beyond all sizes", f"accepted: numbers from {SMALLEST:f} to {LARGEST:f}")
     if step == 0 or (last - first) / step < 0:
-        cause = f"the range {first}..{last} by {step} holds nothing"
+        cause = f"the range {shown(first)}..{shown(last)} by {shown(step)} holds nothing"
         raise _NotAccepted(cause, "accepted: first..last or first..last:step, upwards")
     count = int(((last - first) / step).to_integral_value(ROUND_FLOOR)) + 1
     _check_ends(parameter, first, first + step * (count - 1), step)
@@ -200,12 +211,12 @@ def _check_ends(parameter: Reads, first: Decimal, last: Decimal, step: Decimal) 
     if isinstance(parameter, Whole):
         for number in (first, step):
             if number != int(number):
-                raise _NotAccepted(f"{number} is not a whole number", f"{parameter.name} takes whole numbers")
+                raise _NotAccepted(f"{shown(number)} is not a whole number", f"{parameter.name} takes whole numbers")
     for number in (first, last):
         try:
             parameter.text(int(number) if isinstance(parameter, Whole) else number)
         except ValueError as error:
-            raise _NotAccepted(f"{number} is not a value of {parameter.name}", str(error)) from None
+            raise _NotAccepted(f"{shown(number)} is not a value of {parameter.name}", str(error)) from None
 
 
 def _chained(pieces: list[Sequence[Value]], paths: list[Path]) -> tuple[Sequence[Value], list[tuple[int, Where]]]:
@@ -230,17 +241,8 @@ def _listed(
     return values, places
 
 
-def shown(item: Any) -> str:
-    """A value as the job wrote it, shortened."""
-    text = repr(item[:60]) if isinstance(item, str) else str(item)
-    if isinstance(item, bool):
-        text = text.lower()
-    elif item is None:
-        text = "null"
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _accepted(parameter: Reads, item: Any, error: ValueError) -> str:
+def accepted(parameter: Reads, item: Any, error: ValueError) -> str:
+    """What a reader said that it accepts, with the nearest word that does to one that does not."""
     hint = nearest(item, parameter.options) if isinstance(parameter, Choice) and isinstance(item, str) else ""
     hint = "quote it;" if isinstance(parameter, Text) and not isinstance(item, str) else hint
     return f"{hint} {error}".strip()

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from batchgen.errors import nearest
-from batchgen.manifest.axes import Column, ColumnReader, Variable, pinned
+from batchgen.manifest.axes import Column, ColumnReader, pinned
 from batchgen.manifest.checks import CombinationCheck
 from batchgen.manifest.document import read
 from batchgen.manifest.entries import Common, EntryReader
 from batchgen.manifest.manifest import Manifest
-from batchgen.manifest.overrides import override
+from batchgen.manifest.overrides import effective, override
 from batchgen.manifest.paths import PathTemplate, safe_name
 from batchgen.manifest.problems import Problems
 from batchgen.manifest.schema import JobShape, PromptShape, TaskShape
 from batchgen.manifest.seeds import DerivedSeed
 from batchgen.manifest.settings import provider_settings
-from batchgen.manifest.sources import PLURALS, Source, SourceReader
-from batchgen.manifest.table import TableError, read_table
-from batchgen.manifest.template import names
+from batchgen.manifest.sources import Source, SourceReader
+from batchgen.manifest.variables import VariableReader, variable_names
 from batchgen.manifest.wording import shape_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from batchgen.manifest.document import Document
     from batchgen.manifest.prompts import Prompt
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
 MOST_TASKS = 10**12
 ENTRIES = ("prompts", "tasks")
-OTHERS_NEED = ("provider", "presets", "vars")
+OTHERS_NEED = (("provider", "models"), ("provider", "kind"), ("presets",), ("vars",))
 """Where one of these can't be read, what refers to it would seem wrong too."""
 
 
@@ -81,7 +80,7 @@ def _shape(document: Document, problems: Problems) -> JobShape:
         for problem in shape_problems(error, document):
             problems.note(problem)
         places = [each["loc"] for each in error.errors()]
-    if not all(places) or any(place[0] in OTHERS_NEED for place in places):
+    if not all(places) or any(place[: len(needed)] == needed for place in places for needed in OTHERS_NEED):
         problems.check()
     for place in places:
         if place[0] in ENTRIES and len(place) > 1:
@@ -126,7 +125,7 @@ class _Builder:
             prompts=tuple(prompts),
             images=self._images,
             stamps=self._surroundings.stamps,
-            source=data,
+            source=effective(self._document, data, self._surroundings.provider, self._surroundings.overrides),
             warnings=tuple(self._document.warnings),
             places=self._document.places,
         )
@@ -136,6 +135,7 @@ class _Builder:
         reader = EntryReader(common, self._problems)
         found = [reader.prompt(("prompts", number), shape) for number, shape in enumerate(self._job.prompts)]
         found += [reader.task(("tasks", number), shape) for number, shape in enumerate(self._job.tasks)]
+        self._check_path([prompt for prompt in found if prompt is not None], common.path)
         for entry in (*common.sweep.excludes, *common.own_excludes):
             if entry.path not in common.matched:
                 self._problems.warn(entry.path, "this exclude matches no combination", "remove or mend it")
@@ -144,7 +144,8 @@ class _Builder:
     def _common(self, settings: ProviderSettings) -> Common:
         job, capabilities = self._job, settings.provider.capabilities
         columns = ColumnReader(self._problems)
-        reader = SourceReader(self._problems, capabilities.parameters, self._variable_names(), columns)
+        reader = SourceReader(self._problems, capabilities.parameters, variable_names(job), columns)
+        variables = VariableReader(self._problems, columns, self._surroundings.lines)
         built_in = Source()
         built_in.pin(pinned("model", capabilities.parameters["model"].default, "built-in", ()))
         built_in.pin(pinned("seed", DerivedSeed(0), "built-in", ()))
@@ -153,7 +154,9 @@ class _Builder:
             reader=reader,
             built_in=built_in,
             defaults=reader.pins("defaults", ("defaults",), job.defaults),
-            vars=self._vars(columns, capabilities.parameters),
+            vars=VariableReader(self._problems, columns, self._surroundings.lines).read(
+                job.vars, capabilities.parameters
+            ),
             sweep=reader.sweep("sweep", ("sweep",), job.sweep),
             presets={
                 name: reader.pins(f"preset {name}", ("presets", name), fields) for name, fields in job.presets.items()
@@ -166,57 +169,6 @@ class _Builder:
             own_excludes=[],
             matched=set(),
         )
-
-    def _variable_names(self) -> set[str]:
-        """The names that vars define or that a prompt's template asks for."""
-        job = self._job
-        found = set(job.vars)
-        shapes: list[PromptShape | TaskShape] = [*job.prompts, *job.tasks]
-        for shape in shapes:
-            found.update(names(shape.prompt or ""))
-            found.update(names(str((shape.model_extra or {}).get("negative_prompt", ""))))
-        found.update(names(str(job.defaults.get("negative_prompt", ""))))
-        return found
-
-    def _vars(self, columns: ColumnReader, parameters: Collection[str]) -> Source:
-        source = Source()
-        for name, spec in self._job.vars.items():
-            if name in parameters or name in PLURALS:
-                accepted = "put it under defaults or sweep, or choose another name"
-                self._problems.add(("vars", name), f"{name} is a parameter of the API", accepted, key=True)
-                continue
-            if isinstance(spec, dict) and "file" in spec:
-                spec = self._listed_in_file(name, spec)  # noqa: PLW2901 - the file stands for its list
-            if isinstance(spec, list | dict) or (isinstance(spec, str) and ".." in spec):
-                column = columns.read(Variable(name=name), spec, "vars", ("vars", name))
-                several = len(column.values) > 1
-                column = column if column.values else pinned(name, "", "vars", ("vars", name))
-                source.columns[name] = (column, ("vars", name) if several else None)
-            else:
-                source.pin(columns.pin(Variable(name=name), spec, "vars", ("vars", name)))
-        return source
-
-    def _listed_in_file(self, name: str, spec: Mapping[str, Any]) -> list[str]:
-        column = spec.get("column", "prompt")
-        if spec.keys() - {"file", "column"} or not isinstance(spec["file"], str):
-            self._problems.add(
-                ("vars", name), "not a list in a file", "accepted: {file: names.txt} or {file: a.csv, column: name}"
-            )
-            return [""]
-        try:
-            table = read_table(spec["file"], self._surroundings.lines)
-            if column not in table.columns:
-                self._problems.add(
-                    ("vars", name), f"no column {column} in {table.file}", f"columns: {', '.join(table.columns)}"
-                )
-                return [""]
-            number = table.columns.index(column)
-            return [cell for row in range(len(table)) if (cell := table.row(row)[number])]
-        except TableError as error:
-            self._problems.add_in_file(spec["file"], error.line, error)
-        except ValueError as error:
-            self._problems.add_said(("vars", name), error)
-        return [""]
 
     def _path(self) -> PathTemplate | None:
         if self._job.output.path is None:

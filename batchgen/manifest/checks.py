@@ -1,37 +1,39 @@
 """Does every combination make a request that the model can take? Looked at by kinds of combinations, not one by one.
 
 Whether fields go together depends on the model, the mode and which fields are sent, never on which of a million seeds
-it is. So the positions of each axis fall into a few classes, and one combination of each meeting of classes is looked
-at.
+it is. So the positions of the axes that have a say fall into a few classes, and one combination of each meeting of
+classes is looked at, if any is left there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
+from math import prod
 from typing import TYPE_CHECKING
 
+from batchgen.manifest.sequences import Chain, Lazy
 from batchgen.manifest.template import names
-from batchgen.manifest.tree import Box, Positions
+from batchgen.manifest.tree import Entangled, Positions
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
 
     from batchgen.manifest.axes import Axis, Column, Value
-    from batchgen.manifest.matrix import Block
+    from batchgen.manifest.document import Where
+    from batchgen.manifest.matrix import Addition, Block
     from batchgen.manifest.problems import Problems
+    from batchgen.manifest.tree import Box
     from batchgen.providers.capabilities import Capabilities
 
 DECIDING = ("model", "mode")
 """Fields whose very value decides what goes with them; of all others it matters only whether they are sent."""
+TEXTS = ("prompt", "negative_prompt")
+"""Fields in which variables are named."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Class:
-    """Positions of one axis that are alike for every check, and one of them."""
-
-    position: int
-    positions: Positions
+MOST_MEETINGS = 20_000
+"""Classes that meet in more ways than this are not looked at."""
 
 
 class CombinationCheck:
@@ -46,24 +48,51 @@ class CombinationCheck:
         self._variables = variables
 
     def checked(self, block: Block) -> Block:
-        """The block without what can't be sent, where that is skipped; otherwise what can't be sent is noted."""
-        classes = [_classes(axis, number, block) for number, axis in enumerate(block.axes)]
+        """The block without what can't be sent, where that is skipped; otherwise what can't be sent is noted.
+
+        Raises:
+            ManifestError: Its combinations are beyond counting, so nothing more can be said of the job.
+        """
+        try:
+            invalid = self._invalid(block)
+            left = replace(block, excluded=(*block.excluded, *invalid)) if invalid else block
+            return replace(left, skipped=block.tree.count - left.tree.count) if invalid else block
+        except Entangled:
+            cause = "excludes and includes that overlap in too many ways to be counted"
+            self._problems.add(_entangled_at(block), cause, "write fewer, on fewer axes")
+            self._problems.check()
+            raise
+
+    def _invalid(self, block: Block) -> list[Box]:
+        """The combinations that can't be sent and are to be skipped, as boxes."""
+        additions = self._telling(block)
+        classes = {
+            number: found for number, axis in enumerate(block.axes) if (found := _classes(axis, number, additions))
+        }
+        if prod(len(each) for each in classes.values()) > MOST_MEETINGS:
+            raise Entangled
+        several = [number for number, each in classes.items() if len(each) > 1]
         invalid: list[Box] = []
-        for meeting in product(*classes):
-            positions = [each.position for each in meeting]
-            if any(all(positions[axis] in where for axis, where in box.items()) for box in block.excluded):
-                continue
-            if not self._fits(block.chosen(positions)):
-                several = [number for number, each in enumerate(classes) if len(each) > 1]
-                invalid.append({number: meeting[number].positions for number in several})
-        if not invalid:
-            return block
-        left = replace(block, excluded=(*block.excluded, *invalid))
-        return replace(left, skipped=block.tree.count - left.tree.count)
+        for meeting in product(*classes.values()):
+            box = dict(zip(classes, meeting, strict=True))
+            positions = block.tree.first_in(box)
+            if positions is not None and not self._fits(block.chosen(positions)):
+                invalid.append({number: box[number] for number in several})
+        return invalid
+
+    def _telling(self, block: Block) -> list[Addition]:
+        """The additions that can change what goes together: those of a name that some of them make of another kind."""
+        base = {name: column.values[0] for name, column in block.base.items()}
+        added = [(name, column.values[0]) for addition in block.additions for name, column in addition.columns.items()]
+        changed = {name for name, value in added if _kind(name, value) != _kind(name, base.get(name))}
+        if changed:
+            named = {name for each in _texts(block) for value in each.values for name in names(str(value))}
+            changed &= {*self._capabilities.parameters, *named}
+        return [addition for addition in block.additions if not changed.isdisjoint(addition.columns)]
 
     def _fits(self, chosen: Mapping[str, tuple[Column, int]]) -> bool:
         texts = {name: column.values[position] for name, (column, position) in chosen.items()}
-        for name in ("prompt", "negative_prompt"):
+        for name in TEXTS:
             self._check_template(name, texts, chosen)
         fields = {
             name: str(texts[name])
@@ -85,18 +114,33 @@ class CombinationCheck:
                 self._problems.unknown_variable(column.place(position), name, {*here, *self._variables})
 
 
-def _classes(axis: Axis, number: int, block: Block) -> list[_Class]:
-    boxes = [box[number] for box in (*block.excluded, *(each.box for each in block.additions)) if number in box]
-    named = frozenset(position for where in boxes for position in where.named if position < len(axis))
+def _entangled_at(block: Block) -> Where:
+    """The place of the first include, or else of the prompt."""
+    columns = [column for addition in block.additions for column in addition.columns.values()]
+    return (columns or [block.base["prompt"]])[0].place()
+
+
+def _texts(block: Block) -> Iterator[Column]:
+    """Everything in which a variable can be named."""
+    columns = [column for axis in block.axes for column in axis.columns]
+    columns += [column for addition in block.additions for column in addition.columns.values()]
+    yield from (column for column in (*block.base.values(), *columns) if column.name in TEXTS)
+
+
+def _classes(axis: Axis, number: int, additions: Iterable[Addition]) -> list[Positions]:
+    """Positions of an axis that are alike for every check; none where all of them are."""
+    held: dict[int, list[int]] = {}
+    for which, addition in enumerate(additions):
+        for position in addition.box[number].named if number in addition.box else ():
+            held.setdefault(position, []).append(which)
     deciding = [column for column in axis.columns if _decides(column)]
-    looked_at: Iterable[int] = range(len(axis)) if deciding else sorted(named)
     alike: dict[Hashable, list[int]] = {}
-    for position in looked_at:
-        kind = (tuple(position in where for where in boxes), tuple(_kind(column, position) for column in deciding))
-        alike.setdefault(kind, []).append(position)
-    classes = [_Class(positions[0], Positions(frozenset(positions))) for positions in alike.values()]
-    if not deciding and (other := _first_outside(named, len(axis))) is not None:
-        classes.append(_Class(other, Positions(named, all_but=True)))
+    for position in range(len(axis)) if deciding else sorted(held):
+        kinds = tuple(_kind(column.name, column.values[position]) for column in deciding)
+        alike.setdefault((tuple(held.get(position, ())), kinds), []).append(position)
+    classes = [Positions(frozenset(positions)) for positions in alike.values()]
+    if held and not deciding and len(held) < len(axis):
+        classes.append(Positions(frozenset(held), all_but=True))
     return classes
 
 
@@ -104,17 +148,14 @@ def _decides(column: Column) -> bool:
     """Can the value at a position of this column change what goes together?"""
     if column.name in DECIDING:
         return True
-    if not isinstance(column.values, list | tuple):
+    if isinstance(column.values, Lazy) and not isinstance(column.values, Chain):
         return False  # a range or derived seeds: always sent, and without a template
-    return any(value is None or (isinstance(value, str) and "{{" in value) for value in column.values)
+    listed = column.values.listed if isinstance(column.values, Chain) else column.values
+    return any(value is None or (isinstance(value, str) and "{{" in value) for value in listed)
 
 
-def _kind(column: Column, position: int) -> Hashable:
-    value = column.values[position]
-    if column.name in DECIDING:
+def _kind(name: str, value: Value) -> Hashable:
+    """What of a value decides what goes together."""
+    if name in DECIDING or value is None:
         return value
-    return tuple(names(value)) if isinstance(value, str) else value is None
-
-
-def _first_outside(named: frozenset[int], size: int) -> int | None:
-    return next((position for position in range(min(size, len(named) + 1)) if position not in named), None)
+    return tuple(names(value)) if isinstance(value, str) else ()

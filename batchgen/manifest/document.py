@@ -39,14 +39,20 @@ DEEPEST = 40
 MOST_NODES = 200_000
 MOST_PROBLEMS = 100
 MOST_DIGITS = 40
+MOST_LOOKED_AT = 200
+"""So much of a line that is no YAML is looked at for what its author meant."""
 
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
-# A leading zero makes text, as MANIFEST's users expect of an id or a date; core would read 010 as 10.
+# A leading zero makes text, as is expected of an id or a date; core would read 010 as 10.
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 _COMMENT = re.compile(r"\s+#")
+# A value's beginning and one of YAML's own characters there, at the end of what was understood of a line.
+_MARKED = re.compile(r"(?:^|- |: |[\[,{])\s*(\{\{|[*&!@`%|>])[^\s,\]}]*\s?.?$")
+_QUOTED = re.compile(r"(?:^|- |: |[\[,{])\s*(?:'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\")\s*$")
+_WORD = re.compile(r"[\w./:+-]*\w")
 _STRING_TAGS = {None, "!", "tag:yaml.org,2002:str"}
 _PROMPT_TEXTS = {"prompt", "negative_prompt"}
 
@@ -132,15 +138,26 @@ def _syntax_problem(error: yaml.MarkedYAMLError, source: str) -> Problem:
     place = _place(error.problem_mark or error.context_mark)
     lines = source.splitlines()
     text = lines[place.line - 1] if place.line <= len(lines) else ""
+    before = text[: place.column][-MOST_LOOKED_AT:]
     remedy = "see the examples in jobs/"
-    if "{{" in text or "${" in text:
-        remedy = "put quotes around a value that holds {{ or ${"
-    elif "\t" in text[: place.column + 1]:
+    if "\t" in text[: place.column + 1]:
         remedy = "indent with spaces"
+    elif mark := _leading_mark(before):
+        remedy = f"quote a text that begins with {mark}"
+    elif "{{" in text or "${" in text:
+        remedy = "put quotes around a value that holds {{ or ${"
+    elif _QUOTED.search(before[:-1]):
+        remedy = "quote the whole of a text, not its first words"
     elif ": " in text:
         remedy = "quote a text that holds ': '"
     cause = f"not YAML: {error.problem}"
     return Problem(line=place.line, column=place.column, path="", cause=cause, accepted=remedy)
+
+
+def _leading_mark(text: str) -> str:
+    """What YAML took for its own at the beginning of the value that `text` ends in; nothing if it took nothing."""
+    match = _MARKED.search(text)
+    return match[1] if match else ""
 
 
 def _place(mark: Any) -> Place:
@@ -210,7 +227,7 @@ class _Reader:
         if isinstance(event, yaml.ScalarEvent):
             value = self._scalar(event, path)
         elif event.tag not in _STRING_TAGS:
-            self._wrong(event, path, f"the tag {event.tag} has no meaning in a job", "remove it")
+            self._wrong(event, path, *_no_tag(event))
             raise _TooMuch
         elif isinstance(event, yaml.SequenceStartEvent):
             value = self._sequence(event, path)
@@ -223,7 +240,10 @@ class _Reader:
     def _alias(self, event: Any, path: Path) -> Any:
         if event.anchor not in self._anchors:
             self._wrong(
-                event, path, f"the alias *{event.anchor} stands before its anchor", f"define &{event.anchor} first"
+                event,
+                path,
+                f"the alias *{event.anchor} stands before its anchor",
+                f"define &{event.anchor} first, or quote a text that begins with *",
             )
             return None
         value, nodes = self._anchors[event.anchor]
@@ -246,7 +266,7 @@ class _Reader:
         values: dict[str, Any] = {}
         while not isinstance(key := next(self._events), yaml.MappingEndEvent):
             if not isinstance(key, yaml.ScalarEvent):
-                self._wrong(key, path, "a key that is not text", "quote it if it begins with [, { or *")
+                self._wrong(key, path, *_no_key(key, path))
                 raise _TooMuch
             inner = (*path, key.value)
             if key.value in values:
@@ -258,12 +278,12 @@ class _Reader:
 
     def _scalar(self, event: Any, path: Path) -> Any:
         if event.tag not in _STRING_TAGS:
-            self._wrong(event, path, f"the tag {event.tag} has no meaning in a job", "remove it")
+            self._wrong(event, path, *_no_tag(event))
         text: str = event.value
         if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
             self._wrong(event, path, "text with NUL or half a surrogate pair", "remove it")
         plain = _is_plain(event)
-        if _is_prompt_text(path):
+        if is_prompt_text(path):
             if plain:
                 self._warn_of_comment(event, path)
             left_out = plain and "negative_prompt" in path[-2:] and _NULL.fullmatch(text)
@@ -287,7 +307,19 @@ class _Reader:
             self._warn(event, path, "what follows ' #' is a comment and no part of the text", "quote it to keep it")
 
 
-def _is_prompt_text(path: Path) -> bool:
+def _no_tag(event: Any) -> tuple[str, str]:
+    return f"the tag {event.tag} has no meaning in a job", "remove it, or quote a text that begins with !"
+
+
+def _no_key(key: Any, path: Path) -> tuple[str, str]:
+    """What is said of a key that is a list, a mapping or an alias."""
+    if isinstance(key, yaml.MappingStartEvent) and key.flow_style:
+        what = "a prompt" if is_prompt_text(path) else "a value"
+        return "{{ begins a mapping in YAML", f"quote {what} that begins with {{{{"
+    return "a key that is not text", "quote it if it begins with [ or *"
+
+
+def is_prompt_text(path: Path) -> bool:
     """Is this a place whose text is sent to the model as it stands in the job?"""
     if len(path) == 2 and path[0] == "prompts":
         return True
@@ -307,3 +339,28 @@ def resolve(text: str) -> str | int | Decimal | bool | None:
     if _BASED.fullmatch(text):
         return int(text, 0)
     return Decimal(text) if _FLOAT.fullmatch(text) else text
+
+
+def shown(item: Any) -> str:
+    """A value as a job writes it, shortened; text by itself stands in quotes."""
+    text = repr(item[:60]) if isinstance(item, str) else _written(item)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _written(item: Any) -> str:
+    match item:
+        case None:
+            return "null"
+        case bool():
+            return str(item).lower()
+        case Decimal():
+            return f"{item:f}"
+        case dict():
+            return f"{{{', '.join(f'{key}: {_written(each)}' for key, each in item.items())}}}"
+        case list():
+            return f"[{', '.join(map(_written, item))}]"
+        case str() if _WORD.fullmatch(item) and resolve(item) == item:
+            return item
+        case str():
+            return repr(item)
+    return str(item)

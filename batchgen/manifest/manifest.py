@@ -123,8 +123,9 @@ class Manifest:
         """For each field and variable of a task the column, and the position in it, that its value comes from."""
         prompt, found = self.find(index)
         chosen = found.block.chosen(found.positions)
-        own = {name: (column, 0) for name, column in prompt.rows.columns(found.row).items()}
-        return {name: own.get(name, each) for name, each in chosen.items()}
+        base, own = found.block.base, prompt.rows.columns(found.row)
+        of_row = {name: (own[name], 0) for name in own if name in base and chosen[name][0] is base[name]}
+        return chosen | of_row
 
     def where(self, path: Where) -> str:
         """A place as a person finds it: `job.yaml:12`; empty for what is built in."""

@@ -20,7 +20,8 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from batchgen.manifest.axes import Axis, Column
-from batchgen.manifest.tree import Box, Positions, Tree
+from batchgen.manifest.sequences import Lazy
+from batchgen.manifest.tree import Box, Entangled, Positions, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,14 +62,40 @@ class Block:
         """The combinations by index."""
         return Tree([len(axis) for axis in self.axes], self.excluded)
 
+    @property
+    def is_entangled(self) -> bool:
+        """Is what is cut out too much for its combinations to be counted?"""
+        try:
+            return self.tree.count < 0
+        except Entangled:
+            return True
+
     def values(self, positions: Sequence[int], pins: Mapping[str, Value]) -> dict[str, Value]:
         """The value of each name in a combination; `pins` take the place of the same names of `base`."""
-        found = {**self._base_values, **pins}
+        found = {**self.constants, **pins}
         for axis, name, values in self._columns:
             found[name] = values[positions[axis]]
-        for addition in self.additions:
-            if all(positions[axis] in where for axis, where in addition.box.items()):
-                found.update((name, column.values[0]) for name, column in addition.columns.items())
+        for addition in self._holding(positions):
+            found.update((name, column.values[0]) for name, column in addition.columns.items())
+        return found
+
+    def _holding(self, positions: Sequence[int]) -> list[Addition]:
+        """The additions to a combination, in order; only those that name one of its positions are looked at."""
+        if not self.additions:
+            return []
+        near = [number for key in ((-1, 0), *enumerate(positions)) for number in self._by_position.get(key, ())]
+        found = (self.additions[number] for number in sorted(near))
+        return [each for each in found if all(positions[axis] in where for axis, where in each.box.items())]
+
+    @cached_property
+    def _by_position(self) -> dict[tuple[int, int], list[int]]:
+        """Additions by position on the axis that says most of where they stand; (-1, 0): they stand everywhere."""
+        found: dict[tuple[int, int], list[int]] = {}
+        for number, addition in enumerate(self.additions):
+            box = addition.box
+            axis = min(box, key=lambda each: len(box[each].named) / len(self.axes[each]), default=-1)
+            for position in box[axis].named if box else (0,):
+                found.setdefault((axis, position), []).append(number)
         return found
 
     @cached_property
@@ -83,7 +110,8 @@ class Block:
         return frozenset({*self.base, *columns, *added})
 
     @cached_property
-    def _base_values(self) -> dict[str, Value]:
+    def constants(self) -> dict[str, Value]:
+        """What is the same in all combinations."""
         return {name: column.values[0] for name, column in self.base.items()}
 
     @property
@@ -106,23 +134,24 @@ class Block:
             value = self.base[name].values[0] if name in self.base else None
             found[value] = found.get(value, 0) + self._count({}, taken)
             return found
-        for value in dict.fromkeys(column.values):
-            where = Positions(frozenset(_positions(column.values, value)))
-            found[value] = found.get(value, 0) + self._count({number: where}, taken)
+        for value, positions in _places(column.values).items():
+            found[value] = found.get(value, 0) + self._count({number: Positions(frozenset(positions))}, taken)
         return found
 
     def _count(self, box: Box, taken: Sequence[Box]) -> int:
         """How many combinations stand in `box` and in none of those taken."""
-        return Tree(self.tree.sizes, (*self.excluded, *_outside(box), *taken)).count
+        if not taken:
+            return self.tree.count_in(box)
+        near = [each for each in (*self.excluded, *taken) if _meet(box, each)]
+        return Tree(self.tree.sizes, near).count_in(box)
 
     def chosen(self, positions: Sequence[int]) -> dict[str, tuple[Column, int]]:
         """The column, and the position in it, that each name takes its value from."""
         found = {name: (column, 0) for name, column in self.base.items()}
         for axis, position in zip(self.axes, positions, strict=True):
             found.update((column.name, (column, position)) for column in axis.columns)
-        for addition in self.additions:
-            if all(positions[axis] in where for axis, where in addition.box.items()):
-                found.update((name, (column, 0)) for name, column in addition.columns.items())
+        for addition in self._holding(positions):
+            found.update((name, (column, 0)) for name, column in addition.columns.items())
         return found
 
 
@@ -134,15 +163,18 @@ def blocks(
     `unswept` is the prompt without its sweeps, which is what an include makes a new combination of.
     """
     base, axes = every.base, every.axes
-    boxes = [(entry, box_of(entry.columns, base, axes)) for entry in excludes]
+    finder = _Finder(axes)
+    boxes = [(entry, finder.box(entry.columns, base)) for entry in excludes]
     idle = {entry.path for entry, box in boxes if box is None or not _matches(axes, box)}
     original = replace(every, excluded=tuple(box for _, box in boxes if box is not None))
+    if includes and original.is_entangled:
+        return [original], idle  # the check of its combinations says so
     additions: list[Addition] = []
     new: list[Block] = []
     for entry in includes:
         fixed = {name: column for name, column in entry.columns.items() if _is_original(name, base, axes)}
-        box = box_of(fixed, base, axes)
-        if box is not None and Tree(original.tree.sizes, (*original.excluded, *_outside(box))).count:
+        box = finder.box(fixed, base)
+        if box is not None and original.tree.count_in(box):
             added = {name: column for name, column in entry.columns.items() if name not in fixed}
             additions.append(Addition(box, added))
         elif not _contradicts_a_pin(entry.columns, base):
@@ -150,41 +182,54 @@ def blocks(
     return [replace(original, additions=tuple(additions)), *new], idle
 
 
-def box_of(wanted: Mapping[str, Column], base: Mapping[str, Column], axes: Sequence[Axis]) -> Box | None:
-    """The positions of the combinations that have these values; None where none can."""
-    box: Box = {}
-    for name, column in wanted.items():
-        value = column.values[0]
-        number = next((number for number, axis in enumerate(axes) if _column(axis, name)), None)
-        if number is not None and (on_axis := _column(axes[number], name)):
-            found = Positions(frozenset(_positions(on_axis.values, value)))
-            known = box.get(number)
-            box[number] = Positions(found.named & known.named) if known else found
-        elif (base[name].values[0] if name in base else None) != value:
-            return None
-    return box if all(where.named for where in box.values()) else None
+class _Finder:
+    """Finds the combinations that have some values; no axis is looked through twice."""
+
+    def __init__(self, axes: Sequence[Axis]) -> None:
+        self._on_axis = {column.name: (number, column) for number, axis in enumerate(axes) for column in axis.columns}
+        self._places: dict[str, dict[Value, list[int]]] = {}
+
+    def box(self, wanted: Mapping[str, Column], base: Mapping[str, Column]) -> Box | None:
+        """The positions of the combinations that have these values; None where none can."""
+        box: Box = {}
+        for name, column in wanted.items():
+            value = column.values[0]
+            if name in self._on_axis:
+                number, on_axis = self._on_axis[name]
+                found = Positions(frozenset(self._positions(on_axis, value)))
+                known = box.get(number)
+                box[number] = Positions(found.named & known.named) if known else found
+            elif (base[name].values[0] if name in base else None) != value:
+                return None
+        return box if all(where.named for where in box.values()) else None
+
+    def _positions(self, column: Column, value: Value) -> Sequence[int]:
+        if isinstance(column.values, Lazy):
+            return column.values.positions(value)
+        if column.name not in self._places:
+            self._places[column.name] = _places(column.values)
+        return self._places[column.name].get(value, ())
+
+
+def _places(values: Sequence[Value]) -> dict[Value, list[int]]:
+    """The positions of each value."""
+    found: dict[Value, list[int]] = {}
+    for position, value in enumerate(values):
+        found.setdefault(value, []).append(position)
+    return found
 
 
 def _column(axis: Axis, name: str) -> Column | None:
     return next((column for column in axis.columns if column.name == name), None)
 
 
-def _positions(values: Sequence[Value], value: Value) -> list[int]:
-    if isinstance(values, list | tuple):
-        return [position for position, each in enumerate(values) if each == value]
-    try:
-        return [values.index(value)]
-    except ValueError:
-        return []
-
-
 def _matches(axes: tuple[Axis, ...], box: Box) -> bool:
     return all(any(position in where for position in where.named) for where in box.values()) and all(map(len, axes))
 
 
-def _outside(box: Box) -> list[Box]:
-    """Boxes that together hold every combination outside of `box`."""
-    return [{axis: where.complement()} for axis, where in box.items()]
+def _meet(box: Box, other: Box) -> bool:
+    """May a combination stand in both?"""
+    return all(where.meets(other[axis]) for axis, where in box.items() if axis in other)
 
 
 def is_pinned(column: Column) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from hashlib import sha256
+from itertools import product
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from batchgen.manifest.axes import Column, Variable, pinned, shown
+from batchgen.manifest.axes import Column, Variable, accepted, pinned
 from batchgen.manifest.checks import DECIDING
-from batchgen.manifest.document import RowPlace, resolve
-from batchgen.manifest.identity import short_digest
+from batchgen.manifest.document import RowPlace, resolve, shown
 from batchgen.manifest.paths import slug
 from batchgen.manifest.prompts import Pins
 from batchgen.manifest.template import names
@@ -19,11 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from batchgen.manifest.axes import Reads
+    from batchgen.manifest.document import Path
     from batchgen.manifest.problems import Problems
     from batchgen.manifest.prompts import Case
     from batchgen.manifest.table import Table
     from batchgen.providers.capabilities import Parameter
 
+_PAIRS = ["".join(pair) for pair in product("abcdefghijklmnopqrstuvwxyz234567", repeat=2)]
 TEXTS = ("prompt", "negative_prompt")
 _Kind = tuple[tuple[tuple[str, str], ...], tuple[tuple[str, ...], ...], bool]
 """What a row pins, and the values that decide; the variables of its texts; has it a prompt of its own?"""
@@ -32,14 +36,22 @@ _Kind = tuple[tuple[tuple[str, str], ...], tuple[tuple[str, ...], ...], bool]
 class TableRows:
     """A data file's rows; filled once, then only read."""
 
-    def __init__(self, table: Table, parameters: Mapping[str, Parameter], text: str | None, deciding: set[str]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        parameters: Mapping[str, Parameter],
+        text: str | None,
+        deciding: set[str],
+        text_path: Path | None = None,
+    ) -> None:
         self._table = table
         self._text = text
+        self._text_path = text_path
         self._prompt_column = table.columns.index("prompt") if "prompt" in table.columns else None
         self._reads: dict[str, Reads] = {
             name: parameters.get(name) or Variable(name=name) for name in table.columns if name != "id"
         }
-        self._parameters = parameters
+        self._numbers = [name for name, reads in self._reads.items() if isinstance(reads, Whole | Number)]
         self._deciding = frozenset({*deciding, *DECIDING})
         self._cases: dict[_Kind, Case] = {}
         self._of_case: Counter[Case] = Counter()
@@ -59,13 +71,20 @@ class TableRows:
 
     def row(self, number: int) -> tuple[Case, Pins]:
         """What the row's combinations are, and what it says itself."""
-        cells = self._cells(number)
-        text = cells.get("prompt") or self._text or ""
-        values = {name: _text(self._reads[name], cell) for name, cell in cells.items() if name != "id"}
+        values = self._cells(number)
+        case = self._only_case or self._cases[self._kind(values)]
+        text = values.get("prompt") or self._text or ""
         words = slug(text)
-        label = cells.get("id") or f"{words}-{short_digest(text)[:6]}"
-        case = next(iter(self._cases.values())) if len(self._cases) == 1 else self._cases[self._kind(cells)]
+        label = values.pop("id", "") or f"{words}-{_digest(text)}"
+        for name in self._numbers:  # other cells are sent as they stand
+            if name in values:
+                values[name] = _text(self._reads[name], values[name])
         return case, Pins(label, words, values)
+
+    @cached_property
+    def _only_case(self) -> Case | None:
+        """The case of all rows, where they have one in common."""
+        return next(iter(self._cases.values())) if len(self._cases) == 1 else None
 
     def text(self, number: int) -> str:
         """The row's prompt, its templates not filled in."""
@@ -84,13 +103,18 @@ class TableRows:
         return self._table.row(number)[self._prompt_column or 0]
 
     def columns(self, number: int) -> Mapping[str, Column]:
-        """What the row says itself, and where."""
-        cells = self._cells(number)
+        """What the row says itself, and where; its prompt too, from the file or from the job."""
+        found = self._own_columns(number, self._cells(number))
+        if "prompt" not in found and self._text_path is not None:
+            found["prompt"] = pinned("prompt", self._text, "prompt", self._text_path)
+        return found
+
+    def _own_columns(self, number: int, cells: Mapping[str, str]) -> dict[str, Column]:
         origin = f"{self._table.file}:{self._table.line(number)}"
         return {
             name: pinned(name, _text(self._reads[name], cell), origin, self._place(number, name))
             for name, cell in cells.items()
-            if name not in {"id", "prompt"}
+            if name != "id"
         }
 
     def images(self) -> Iterator[Column]:
@@ -102,6 +126,7 @@ class TableRows:
     def fill(self, make_case: Callable[[Mapping[str, Column], Column], Case], problems: Problems) -> None:
         """Check every cell, and make the case of each kind of row."""
         known: dict[str, set[str]] = {name: set() for name in self._reads}
+        self._check_ids(problems)
         end = 0
         for number in range(len(self)):
             cells = self._cells(number)
@@ -119,16 +144,38 @@ class TableRows:
             kind = self._kind(cells)
             if (case := self._cases.get(kind)) is None:
                 text = pinned("prompt", cells.get("prompt") or self._text, "prompt", self._place(number, "prompt"))
-                case = self._cases[kind] = make_case(self.columns(number), text)
+                pins = self._own_columns(number, {name: cell for name, cell in cells.items() if name != "prompt"})
+                case = self._cases[kind] = make_case(pins, text)
             self._of_case[case] += 1
             end += case.count
             self.ends.append(end)
+
+    def _check_ids(self, problems: Problems) -> None:
+        """No two rows have one id; hashes are held meanwhile, since a million texts take much more."""
+        if "id" not in self._table.columns:
+            return
+        seen: set[int] = set()
+        doubtful: set[int] = set()
+        for number in range(len(self)):
+            if (cell := self._id(number)) and (found := hash(cell)) in seen:
+                doubtful.add(found)
+            elif cell:
+                seen.add(found)
+        first: dict[str, int] = {}
+        for number in range(len(self)) if doubtful else ():
+            if hash(cell := self._id(number)) in doubtful and (other := first.setdefault(cell, number)) != number:
+                cause = f"the id {shown(cell)} stands in line {self._table.line(other)} too"
+                problems.add(self._place(number, "id"), cause, "ids are unique")
+
+    def _id(self, number: int) -> str:
+        return self._table.row(number)[self._table.columns.index("id")]
 
     def _is_right(self, number: int, name: str, cell: str, known: set[str], problems: Problems) -> bool:
         try:
             _text(self._reads[name], cell)
         except ValueError as error:
-            problems.add(self._place(number, name), f"{shown(cell)} is not a value of {name}", str(error))
+            said = accepted(self._reads[name], cell, error)
+            problems.add(self._place(number, name), f"{shown(cell)} is not a value of {name}", said)
             return False
         if name not in TEXTS and len(known) < 10_000:
             known.add(cell)
@@ -152,6 +199,12 @@ class TableRows:
 
     def _place(self, number: int, name: str) -> RowPlace:
         return RowPlace(self._table.file, self._table.line(number), name)
+
+
+def _digest(text: str) -> str:
+    """The first six characters of `short_digest`, the only ones that a row's label takes."""
+    number = int.from_bytes(sha256(text.encode()).digest()[:4]) >> 2  # 30 bits: three pairs of 10
+    return _PAIRS[number >> 20] + _PAIRS[number >> 10 & 0x3FF] + _PAIRS[number & 0x3FF]
 
 
 def _text(reads: Reads, cell: str) -> str:

@@ -1,7 +1,7 @@
 """The shape of a job: which keys stand where and of what type their values are.
 
 pydantic checks the shape and finds all that is wrong at once; what the values mean is read in `build`. A null under a
-key is as if the key were not there.
+key is as if the key were not there. Where a value is read by a function, `WithJsonSchema` says to editors what it takes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,16 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    WithJsonSchema,
+    model_validator,
+)
 
 from batchgen.manifest import units
 from batchgen.manifest.seeds import MOST as MOST_SEEDS
@@ -54,6 +63,11 @@ def _no_bool(value: Any) -> Any:
     return value
 
 
+def _texts(pattern: str) -> dict[str, str]:
+    """The JSON Schema of text that is one of these forms as a whole."""
+    return {"type": "string", "pattern": rf"^\s*(?:{pattern})\s*$"}
+
+
 def _formed(pattern: str, said: str) -> AfterValidator:
     """Text of one form; of any other it is said what is wrong and what is accepted."""
 
@@ -66,30 +80,76 @@ def _formed(pattern: str, said: str) -> AfterValidator:
 
 
 Wholes = Annotated[int, Field(ge=1, le=1_000_000)]
-Amount = Annotated[Decimal, BeforeValidator(units.amount)]
-Label = Annotated[str, Field(min_length=1, max_length=100)]
-Presets = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
-Month = Annotated[str, _formed(r"\d{4}-\d{2}(-\d{2})?", "not a month; accepted: such as 2025-08")]
-KeyName = Annotated[
-    str, _formed("[A-Za-z_][A-Za-z0-9_]*", "not a variable's name; accepted: such as GATEWAY_API_KEY, never a key")
+Exact = Annotated[int | Decimal, WithJsonSchema({"type": "number"})]
+Amount = Annotated[
+    Decimal, BeforeValidator(units.amount), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})
 ]
+Seconds = Annotated[float, BeforeValidator(units.seconds), WithJsonSchema(_texts(units.DURATION))]
+Windows = Annotated[
+    tuple[Window, ...],
+    BeforeValidator(units.windows),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": ["none", "unknown"]},
+                _texts(units.WINDOW),
+                {"type": "array", "minItems": 1, "items": _texts(units.WINDOW)},
+            ]
+        }
+    ),
+]
+Concurrency = Annotated[
+    int | None,
+    BeforeValidator(units.concurrency),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"const": "auto"},
+                {"type": "integer", "minimum": 1, "maximum": units.MOST_CONCURRENCY},
+                {"type": "string", "pattern": "^0*[1-9][0-9]{0,4}$"},
+            ]
+        }
+    ),
+]
+Label = Annotated[str, Field(min_length=1, max_length=100)]
+Presets = Annotated[
+    list[str],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+_MONTH, _NAME = r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?", "[A-Za-z_][A-Za-z0-9_]*"
+Month = Annotated[
+    str,
+    _formed(_MONTH, "not a month; accepted: such as 2025-08"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_MONTH}$"}),
+]
+KeyName = Annotated[
+    str,
+    _formed(_NAME, "not a variable's name; accepted: such as GATEWAY_API_KEY, never a key"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"}),
+]
+Cron = Annotated[str, AfterValidator(units.cron), WithJsonSchema(_texts(r"[0-9A-Za-z*,/-]+(?:\s+[0-9A-Za-z*,/-]+){4}"))]
+Zone = Annotated[str, AfterValidator(units.time_zone)]
 Fields = dict[str, Any]
+
+
+MOST_EVEN = 1_000_000
 
 
 class Bounds(Shape):
     """`{from, to, step}`, both ends included."""
 
-    first: int | Decimal = Field(alias="from")
-    last: int | Decimal = Field(alias="to")
-    step: int | Decimal = 1
+    first: Exact = Field(alias="from")
+    last: Exact = Field(alias="to")
+    step: Exact = 1
 
 
 class EvenBounds(Shape):
     """`{from, to, count}`, both ends included."""
 
-    first: int | Decimal = Field(alias="from")
-    last: int | Decimal = Field(alias="to")
-    count: int = Field(ge=2, le=1_000_000)
+    first: Exact = Field(alias="from")
+    last: Exact = Field(alias="to")
+    count: int = Field(ge=2, le=MOST_EVEN)
 
 
 class RandomSeeds(Shape):
@@ -146,9 +206,9 @@ class ProviderShape(Shape):
     kind: str = "gateway"
     url: str | None = None
     api_key_env: KeyName | None = None
-    rate_limit: Annotated[tuple[Window, ...], BeforeValidator(units.windows)] | None = None
-    concurrency: Annotated[int | None, BeforeValidator(units.concurrency)] = None
-    timeout: Annotated[float, BeforeValidator(units.seconds)] = 180.0
+    rate_limit: Windows | None = None
+    concurrency: Concurrency = None
+    timeout: Seconds = 180.0
     models: dict[str, ModelShape] = {}
     prices: PricesShape | None = None
 
@@ -191,7 +251,7 @@ class RetryShape(Shape):
     """`retry:`."""
 
     attempts: Annotated[int, Field(ge=1, le=1000)] = 6
-    within: Annotated[float, BeforeValidator(units.seconds)] = 900.0
+    within: Seconds = 900.0
     ambiguous: Literal["retry", "skip"] = "retry"
     paid: Annotated[int, Field(ge=0, le=100)] = 1
 
@@ -199,8 +259,8 @@ class RetryShape(Shape):
 class ScheduleShape(Shape):
     """`schedule:`."""
 
-    cron: str
-    timezone: str = "UTC"
+    cron: Cron
+    timezone: Zone = "UTC"
     catch_up: Literal["once", "none"] = "once"
     overlap: Literal["skip", "wait"] = "skip"
 
@@ -209,7 +269,7 @@ class JobShape(Shape):
     """A whole job."""
 
     version: Annotated[Literal[1], BeforeValidator(_no_bool)] = 1
-    name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    name: Label | None = None
     seed_root: int = 0
     seed_mode: Literal["shared", "per_prompt", "per_task"] = "shared"
     provider: Annotated[ProviderShape, _wrapped("kind")] = ProviderShape()

@@ -50,3 +50,7 @@ class DerivedSeeds(Lazy[DerivedSeed]):
     def at(self, index: int) -> DerivedSeed:
         """The place of this seed."""
         return DerivedSeed(index)
+
+    def positions(self, value: object) -> list[int]:
+        """The index of a place; a seed that is a number stands at none."""
+        return [value.index] if isinstance(value, DerivedSeed) and value.index < self.size else []

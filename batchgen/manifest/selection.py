@@ -14,9 +14,9 @@ from batchgen.manifest.sources import PLURALS
 from batchgen.manifest.tree import Positions, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from batchgen.manifest.axes import Value
+    from batchgen.manifest.axes import Column, Reads, Value
     from batchgen.manifest.manifest import Manifest
     from batchgen.manifest.matrix import Block
     from batchgen.manifest.prompts import Prompt
@@ -55,12 +55,12 @@ def wanted(manifest: Manifest, settings: Sequence[str]) -> Wanted:
     return Wanted(dict(found))
 
 
-def _values(setting: str, text: str, parameter: object) -> Sequence[Value]:
+def _values(setting: str, text: str, parameter: Reads) -> Sequence[Value]:
     try:
         document = read(f"only: {text}\n".encode(), f"--only {setting}", {})
         problems = Problems(document)
         spec = document.values["only"]
-        column = ColumnReader(problems).read(parameter, spec, "--only", ("only",))  # type: ignore[arg-type]
+        column = ColumnReader(problems).read(parameter, spec, "--only", ("only",))
         problems.check()
     except ManifestError as error:
         first = error.problems[0]
@@ -88,6 +88,24 @@ def sample(manifest: Manifest, size: int) -> list[int]:
         if len(picked) == size:
             break
         picked[number * total // size if number < size else number - size] = None
+    return sorted(picked)
+
+
+def spread(manifest: Manifest, indices: Sequence[int], size: int) -> list[int]:
+    """Of these tasks `size`, in order: as they come those that show a value not seen yet, then others evenly spread."""
+    if size >= len(indices):
+        return list(indices)
+    picked: dict[int, None] = {}
+    seen: set[tuple[str, str]] = set()
+    for index in indices:
+        task = manifest.task(index)
+        values = {*task.request.fields, *task.variables.items()}
+        if not values <= seen and len(picked) < size:
+            seen |= values
+            picked[index] = None
+    for number in range(len(indices)):
+        if len(picked) < size:
+            picked[indices[number * len(indices) // size if number < size else number - size]] = None
     return sorted(picked)
 
 
@@ -143,6 +161,58 @@ def _within(block: Block, box: dict[int, Positions]) -> Tree:
     return Tree(block.tree.sizes, (*block.excluded, *outside))
 
 
-def select(tasks: Iterable[int], manifest: Manifest, part: Wanted) -> Iterator[int]:
-    """Those of the tasks, by index, that have the wanted values."""
-    return (index for index in tasks if manifest.task(index) in part)
+def select(manifest: Manifest, part: Wanted) -> Iterator[int]:
+    """The indices of the tasks that have the wanted values, in order.
+
+    The axes rule out most of what does not fit without looking at it; what is left is looked at task by task.
+    """
+    allowed: dict[Block, list[Sequence[int]]] = {}
+    start = 0
+    for prompt in manifest.prompts:
+        for row in range(len(prompt.rows)):
+            case, pins = prompt.rows.row(row)
+            for block in case.blocks:
+                if block not in allowed:
+                    allowed[block] = [_allowed(axis.columns, _decided(block, part)) for axis in block.axes]
+                if _may_fit({**block.constants, **pins.values}, _decided(block, part)):
+                    ranks = (block.tree.rank(positions) for positions in _product(allowed[block]))
+                    for rank in ranks:
+                        if rank is not None:
+                            first = start + rank * prompt.repeat
+                            yield from (i for i in range(first, first + prompt.repeat) if manifest.task(i) in part)
+                start += block.tree.count * prompt.repeat
+
+
+def _decided(block: Block, part: Wanted) -> dict[str, Collection[Value]]:
+    """What is wanted of the names whose values stand as they are: no template is filled in, no include adds to them."""
+    added = {name for addition in block.additions for name in addition.columns}
+    return {name: values for name, values in part.values.items() if name not in {*added, "prompt", "negative_prompt"}}
+
+
+def _may_fit(values: Mapping[str, Value], decided: Mapping[str, Collection[Value]]) -> bool:
+    return all(
+        name not in values or isinstance(values[name], DerivedSeed) or values[name] in wanted
+        for name, wanted in decided.items()
+    )
+
+
+def _allowed(columns: Iterable[Column], decided: Mapping[str, Collection[Value]]) -> Sequence[int]:
+    """The positions of an axis that may fit: all, where nothing is wanted of it."""
+    read = [(column.values, decided[column.name]) for column in columns if column.name in decided]
+    everything = range(max(len(column.values) for column in columns))
+    if not read:
+        return everything
+    return [
+        position
+        for position in everything
+        if all(isinstance(values[position], DerivedSeed) or values[position] in wanted for values, wanted in read)
+    ]
+
+
+def _product(axes: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...]]:
+    """itertools.product, without first holding every axis."""
+    if not axes:
+        yield ()
+        return
+    for position in axes[0]:
+        yield from ((position, *others) for others in _product(axes[1:]))

@@ -72,9 +72,8 @@ class SourceReader:
         source = Source()
         axes = {key: spec for key, spec in specs.items() if key not in MATRIX_KEYS}
         for key, reads in self._by_key(base, axes, MATRIX_KEYS).items():
-            if axes[key] is not None:
-                column = self._read.read(reads, axes[key], origin, (*base, key))
-                source.columns[reads.name] = (column, ("sweep", reads.name))
+            column = self._read.read(reads, axes[key], origin, (*base, key))
+            source.columns[reads.name] = (column, ("sweep", reads.name))
         for kind, entries in (("include", source.includes), ("exclude", source.excludes)):
             entries.extend(self._matrix_entries(kind, (*base, kind), specs.get(kind)))
         return source

@@ -11,11 +11,10 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise, product
+from itertools import product
 from typing import TYPE_CHECKING
 
-from batchgen.errors import UsageError
-from batchgen.manifest.paths import folded
+from batchgen.manifest.collisions import check_paths
 from batchgen.manifest.seeds import DerivedSeed, DerivedSeeds
 from batchgen.manifest.sequences import DECIMALS, Even, Steps
 from batchgen.manifest.template import fill, names
@@ -46,13 +45,12 @@ class Survey:
 
 
 def survey(manifest: Manifest) -> Survey:
-    """Look at all tasks; UsageError where two different ones want one path."""
+    """Look at all tasks; ManifestError where two different ones want one path."""
     total = len(manifest)
     repeated = sum(_repeated(block) * times for prompt in manifest.prompts for block, times in prompt.blocks())
     duplicates = 0 if _all_different(manifest) else _count_equal(manifest)
     models = _models(manifest) if not duplicates else _different_models(manifest)
-    if not all(prompt.path.tells_apart for prompt in manifest.prompts) and total <= MOST_LOOKED_AT:
-        _check_paths(manifest)
+    check_paths(manifest)
     return Survey(
         tasks=total - (duplicates or 0),
         duplicates=None if duplicates is None else duplicates + repeated,
@@ -194,21 +192,3 @@ def _count_equal(manifest: Manifest) -> int | None:
 def _equal(numbers: array[int]) -> int:
     """How many of these 64-bit hashes stand there already; different tasks share one by chance once in 10^7 jobs."""
     return len(numbers) - len(set(numbers))
-
-
-def _check_paths(manifest: Manifest) -> None:
-    hashes = array("q", (hash(folded(task.stem)) for task in manifest))
-    twice = {first for first, second in pairwise(sorted(hashes)) if first == second}
-    if not twice:
-        return
-    places: dict[str, tuple[str, int]] = {}
-    for index, number in enumerate(hashes):
-        if number not in twice:
-            continue
-        task = manifest.task(index)
-        identity, first = places.setdefault(folded(task.stem), (task.id, index))
-        if identity != task.id:
-            raise UsageError(
-                f"{manifest.file}: output.path: tasks {first} and {index} both go to {task.stem}; "
-                "name what tells them apart in the path, such as {seed} or {id:12}"
-            )

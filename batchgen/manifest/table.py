@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Any
 
-from batchgen.manifest.document import MOST_DIGITS
+from batchgen.manifest.document import MOST_DIGITS, shown
 from batchgen.providers.capabilities import plain
 
 Lines = Callable[[str], Iterator[str]]
@@ -142,7 +142,9 @@ def _json_lines(lines: Iterator[str]) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                yield number, json.loads(line, parse_float=Decimal)
+                yield number, json.loads(line, parse_float=Decimal, object_pairs_hook=_object)
+            except _StandsTwice as error:
+                raise TableError(number, str(error)) from None
             except (ValueError, RecursionError) as error:
                 raise TableError(number, f"not JSON: {error}; each line is one object or one text") from None
 
@@ -160,15 +162,32 @@ def _json_list(lines: Iterator[str]) -> Iterator[tuple[int, Any]]:
 
 
 def _record_lines(text: str, records: int) -> Iterator[int]:
-    """The line in which each record of a list begins."""
-    decoder = json.JSONDecoder(parse_float=Decimal)
+    """The line in which each record of a list begins; TableError for one that has a key twice."""
+    decoder = json.JSONDecoder(parse_float=Decimal, object_pairs_hook=_object)
     line, last, place = 1, 0, text.index("[") + 1
     for _ in range(records):
         place = _after_blanks(text, place)
         line, last = line + text.count("\n", last, place), place
         yield line
-        _, end = decoder.raw_decode(text, place)
+        try:
+            _, end = decoder.raw_decode(text, place)
+        except _StandsTwice as error:
+            raise TableError(line, str(error)) from None
         place = _after_blanks(text, end) + 1  # a comma follows
+
+
+class _StandsTwice(Exception):  # noqa: N818 - it never leaves this file
+    pass
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A record; json itself would let the last of two equal keys win."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        name = next(name for name in names if names.count(name) > 1)
+        raise _StandsTwice(f"the key {shown(name)} stands twice in one record; keep one of them")
+    return found
 
 
 def _after_blanks(text: str, place: int) -> int:

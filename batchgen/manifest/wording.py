@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchgen.errors import nearest
+from batchgen.manifest.problems import MOST
 from batchgen.manifest.schema import (
     JobShape,
     LimitsShape,
@@ -54,8 +55,9 @@ WORDS = {
 
 
 def shape_problems(error: ValidationError, document: Document) -> list[Problem]:
-    """Every error of the shape as a problem at its line."""
-    return [_problem(each, document) for each in error.errors(include_url=False)]
+    """The errors of the shape as problems at their lines, so many as are read at once."""
+    found = error.errors(include_url=False, include_input=False)
+    return [_problem(each, document) for each in found[:MOST]]
 
 
 def _problem(error: ErrorDetails, document: Document) -> Problem:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -16,6 +15,8 @@ from batchgen.store.pictures import PictureSink
 from batchgen.store.tree import Tree, disk_errors, is_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batchgen.model import Task
     from batchgen.store.contents import Contents
     from batchgen.store.leftovers import Leftovers
@@ -25,7 +26,6 @@ DISK_THREADS = 16
 """Threads of its own, so that a slow disk never holds up name look-ups or anything else that needs a thread."""
 
 JOB = "job.yaml"
-RUNS = "runs"
 REPLACED = "replaced"
 
 
@@ -86,11 +86,6 @@ class OutputFolder:
         """Keep the job as last run, in one step."""
         with disk_errors(self.root / JOB):
             durable.replace(self.root / JOB, text)
-
-    def events_file(self, run_id: str) -> Path:
-        """Where the events of this run go; its folder is made."""
-        with disk_errors(self.root / RUNS):
-            return self._tree.ready(PurePosixPath(RUNS)) / f"{spot(RUNS, run_id).name}.ndjson"
 
     def _forget(self, place: Spot) -> None:
         folder = self.root / place.folder

@@ -42,10 +42,10 @@ class Cap:
 
 CAPS = [
     Cap("pictures", "{max_images: 5}", 5, "max_images of 5 is reached"),
-    Cap("cost", "{max_cost: 0.50}", 7, "max_cost of $0.50 would be passed ($0.46 spent at most)"),
-    Cap("exactly the cost", "{max_cost: 0.52}", 8, "max_cost of $0.52 would be passed ($0.52 spent at most)"),
+    Cap("cost", "{max_cost: 0.50}", 7, "max_cost of $0.50 would be passed ($0.455 spent at most)"),
+    Cap("exactly the cost", "{max_cost: 0.52}", 8, "max_cost of $0.52 would be passed ($0.520 spent at most)"),
     Cap("both", "{max_cost: 0.50, max_images: 3}", 3, "max_images of 3 is reached"),
-    Cap("less than one", "{max_cost: 0.06}", 0, "max_cost of $0.06 would be passed ($0.00 spent at most)"),
+    Cap("less than one", "{max_cost: 0.06}", 0, "max_cost of $0.06 would be passed ($0.000 spent at most)"),
 ]
 
 

@@ -40,7 +40,7 @@ def test_a_sample_is_made_and_then_the_rest(tmp_path: Path, sandbox: Mark) -> No
     job = job_for(sandbox.url, prompts="['a {{animal}}']", seeds="1..4", more="vars: {animal: [fox, owl]}\n")
     ended = run_apart(tmp_path, job, "--sample", "4")
     assert ended.code == 0
-    assert "4 pictures to make on gateway, 4 left for later" in ended.err
+    assert "4 pictures to make on gateway for about $0.26, 4 left for later" in ended.err
     assert values(sandbox, "seed") == ["1", "2", "3", "4"]
     assert set(values(sandbox, "prompt")) == {"a fox", "a owl"}
     assert run(tmp_path, job, "--sample", "4").code == 0
@@ -137,7 +137,7 @@ def test_what_is_renamed_reordered_or_extended_is_not_paid_for_again(tmp_path: P
     assert_whole(tmp_path / "output/otters")
 
 
-@pytest.mark.parametrize("options", [(), ("--only", "prompt_id=owl", "--limit", "1")])
+@pytest.mark.parametrize("options", [(), ("--only", "prompt_id=fox", "--limit", "1")])
 def test_a_place_that_is_taken_is_an_error_before_anything_is_sent(
     tmp_path: Path, sandbox: Mark, options: tuple[str, ...]
 ) -> None:
@@ -148,7 +148,7 @@ def test_a_place_that_is_taken_is_an_error_before_anything_is_sent(
     ended = run_apart(tmp_path, job.replace("a fox", "a red fox"), *options)
     assert ended.code == 2
     assert "images/fox/1." in ended.err
-    assert "has the place of task 0, which is another picture (2 such)" in ended.err
+    assert "has the place of task 0, but is not its picture (2 such)" in ended.err
     assert "move it away, or give another folder with --output" in ended.err
     assert len(ended.err.splitlines()) == 1
     assert len(sandbox.requests()) == 2
@@ -166,7 +166,9 @@ def test_a_picture_that_is_gone_is_made_again_where_it_was(tmp_path: Path, sandb
     (folder / "images/fox/2.png").unlink()
     ended = run(tmp_path, job)
     assert ended.code == 0
-    assert "1 picture to make on gateway, 3 made already; 1 gone from the folder, made again" in ended.err
+    assert (
+        "1 picture to make on gateway for about $0.065, 3 made already; 1 gone from the folder, made again" in ended.err
+    )
     assert len(sandbox.requests()) == 5
     assert pictures(folder) == before
     assert_whole(folder)

@@ -76,7 +76,7 @@ def test_a_plan_for_people_says_the_same(tmp_path: Path, sandbox: Mark) -> None:
     text = ended.out
     assert "otters: 18 pictures\n" in text
     assert "output  output/otters: all new\n" in text
-    assert "$0.96 expected, $5.76 at worst (prices of 2025-08)" in text
+    assert "$0.96 low and expected, $5.76 at worst (prices of 2025-08)" in text
     assert "wild        12  = 2 animal x 2 aspect_ratio x 3 seed\n" in text
     assert "sign         6  = 2 aspect_ratio x 3 seed\n" in text
     assert text.count("images/") == 2

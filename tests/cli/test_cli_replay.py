@@ -49,6 +49,11 @@ def sidecar_of(made: Path, prompt_id: str) -> tuple[Path, dict[str, Any]]:
     return output / place, document
 
 
+def there(path: Path) -> tuple[str, str]:
+    """The option that sends a replay, and the key with it, to where its sidecar was asked."""
+    return "--set", f"provider.url={json.loads(path.read_text())['request']['url']}"
+
+
 def entry_of(sandbox: OutsideSandbox, document: Mapping[str, Any]) -> dict[str, Any]:
     """The first request that the sandbox heard with the fields of a sidecar."""
     return next(each for each in sandbox.log() if each["fields"] == document["request"]["fields"])
@@ -59,7 +64,7 @@ def test_the_same_request_brings_the_same_picture(
     made: Path, shared_sandbox: OutsideSandbox, sandbox: Mark, prompt_id: str
 ) -> None:
     path, document = sidecar_of(made, prompt_id)
-    ended = batchgen("replay", str(path), cwd=made, env=KEYS)
+    ended = batchgen("replay", str(path), *there(path), cwd=made, env=KEYS)
     assert ended.code == 0, ended.err
     assert "the same picture, byte for byte" in ended.err
     before, [again] = entry_of(shared_sandbox, document), sandbox.requests()
@@ -82,14 +87,14 @@ def test_what_the_braces_were_is_what_was_sent(made: Path) -> None:
 def test_a_replay_leaves_the_output_as_it_is(made: Path, tmp_path: Path) -> None:
     path, _ = sidecar_of(made, "plain")
     before = sidecars(made / "output/otters"), pictures(made / "output/otters")
-    ended = called("replay", str(path), "--output", str(tmp_path / "again"), "-q", cwd=tmp_path, env=KEYS)
+    ended = called("replay", str(path), *there(path), "--output", str(tmp_path / "again"), "-q", cwd=tmp_path, env=KEYS)
     assert (ended.code, ended.out, ended.err) == (0, f"{tmp_path / 'again'}\n", "")
     assert (sidecars(made / "output/otters"), pictures(made / "output/otters")) == before
 
 
 def test_a_changed_value_makes_another_picture(made: Path, tmp_path: Path, sandbox: Mark) -> None:
     path, document = sidecar_of(made, "plain")
-    ended = called("replay", str(path), "--set", "tasks.0.seed=77", cwd=tmp_path, env=KEYS)
+    ended = called("replay", str(path), *there(path), "--set", "tasks.0.seed=77", cwd=tmp_path, env=KEYS)
     assert ended.code == 0
     assert "another picture than the sidecar's" in ended.err
     [request] = sandbox.requests()
@@ -98,20 +103,29 @@ def test_a_changed_value_makes_another_picture(made: Path, tmp_path: Path, sandb
 
 def test_inputs_are_found_where_one_says(made: Path, tmp_path: Path, sandbox: Mark) -> None:
     path, document = sidecar_of(made, "image")
-    ended = called("replay", str(path), cwd=tmp_path, env=KEYS)
+    ended = called("replay", str(path), *there(path), cwd=tmp_path, env=KEYS)
     assert ended.code == 2
-    assert "in/meadow.png does not exist" in ended.err
+    assert "in/meadow.png: the input image is not there" in ended.err
     assert sandbox.requests() == []
-    ended = called("replay", str(path), "--inputs", str(made), cwd=tmp_path, env=KEYS)
+    ended = called("replay", str(path), *there(path), "--inputs", str(made), cwd=tmp_path, env=KEYS)
     assert ended.code == 0, ended.err
     assert sandbox.requests()[0]["picture_sha256"] == document["picture"]["sha256"]
+
+
+def test_a_key_goes_to_no_address_that_only_a_sidecar_names(made: Path, tmp_path: Path, sandbox: Mark) -> None:
+    path, document = sidecar_of(made, "plain")
+    ended = called("replay", str(path), cwd=tmp_path, env=KEYS)
+    assert (ended.code, ended.out) == (2, "")
+    assert document["request"]["url"] in ended.err
+    assert "--set provider.url=" in ended.err
+    assert sandbox.requests() == []
 
 
 def test_an_input_that_has_changed_is_an_error(made: Path, tmp_path: Path, sandbox: Mark) -> None:
     (tmp_path / "in").mkdir()
     copy(INPUTS / "harbour.jpg", tmp_path / "in/meadow.png")
     path, _ = sidecar_of(made, "image")
-    ended = called("replay", str(path), cwd=tmp_path, env=KEYS)
+    ended = called("replay", str(path), *there(path), cwd=tmp_path, env=KEYS)
     assert (ended.code, ended.out) == (2, "")
     said = f"batchgen: in/meadow.png: is not the image that {path} was made from; name its folder with --inputs\n"
     assert ended.err == said
@@ -120,10 +134,10 @@ def test_an_input_that_has_changed_is_an_error(made: Path, tmp_path: Path, sandb
 
 def test_without_a_key_nothing_is_sent(made: Path, tmp_path: Path, sandbox: Mark) -> None:
     path, _ = sidecar_of(made, "plain")
-    ended = called("replay", str(path), cwd=tmp_path)
+    ended = called("replay", str(path), *there(path), cwd=tmp_path)
     assert ended.code == 2
     assert "GATEWAY_API_KEY" in ended.err
-    ended = called("replay", str(path), "--set", "provider.api_key_env=PICTURE_KEY", cwd=tmp_path)
+    ended = called("replay", str(path), *there(path), "--set", "provider.api_key_env=PICTURE_KEY", cwd=tmp_path)
     assert "PICTURE_KEY" in ended.err
     assert sandbox.requests() == []
 

@@ -93,7 +93,7 @@ def test_plan_counts_and_lists_and_sends_nothing(tmp_path: Path, job: Path, sand
     ended = batchgen("plan", str(job), cwd=tmp_path)
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.startswith("otters: 4 pictures\n")
-    assert "$0.26 expected" in ended.out
+    assert "$0.26 low and expected" in ended.out
     planned = json.loads(batchgen("plan", str(job), "--json", cwd=tmp_path).out)
     assert batchgen("run", str(job), "-q", cwd=tmp_path, env=KEY).code == 0
     made = {place.removesuffix(".png") for place in pictures(tmp_path / "output/otters")}

@@ -109,7 +109,7 @@ CASES = [
     Case("one picture more", Caps(max_images=2), (MADE(), MADE(), MADE(at=5)), 2, "max_images of 2 is reached"),
     Case("exactly the cost", Caps(max_cost=DIME * 2), (MADE(), MADE(at=1)), 2),
     Case("a cent more", Caps(max_cost=DIME), (MADE(price=DIME + CENT),), 0, "max_cost of $0.10 would be passed"),
-    Case("spent before", Caps(max_cost=DIME, spent=CENT), (MADE(),), 0, "$0.01 spent at most"),
+    Case("spent before", Caps(max_cost=DIME, spent=CENT), (MADE(),), 0, "$0.010 spent at most"),
     Case("made before", Caps(max_images=2, made=1), (MADE(), MADE(at=5)), 1, "max_images of 2"),
     Case("more than the cap before", Caps(max_images=2, made=7, max_cost=DIME, spent=DIME * 9), (MADE(),), 0, "max_"),
     Case("what was not billed comes back", Caps(max_cost=DIME, max_images=1), (FAILS(), FAILS(at=3), MADE(at=6)), 3),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from job_texts import column, data_errors, ids, job, rows
 
+from batchgen.manifest.identity import short_digest
 from batchgen.manifest.survey import survey
 
 REST = """\
@@ -112,7 +113,15 @@ WRONG: list[tuple[str, list[str]]] = [
     ("prompt,seed\na,1\nb,-1\n", ["d.csv:3:1: seed: '-1' is not a value of seed"]),
     ("prompt,seed\na,1.0\n", ["d.csv:2:1: seed: '1.0' is not a value of seed"]),
     ("prompt,seed\na,1..3\n", ["d.csv:2:1: seed: '1..3' is not a value of seed"]),
-    ("prompt,model\na,sd3\n", ["d.csv:2:1: model: 'sd3' is not a value of model; accepted: sd3-large, "]),
+    ("prompt,model\na,sd\n", ["d.csv:2:1: model: 'sd' is not a value of model; accepted: sd3-large, "]),
+    (
+        "prompt,model\na,sd-cor\n",
+        ["d.csv:2:1: model: 'sd-cor' is not a value of model; did you mean 'sd-core'? accepted: sd3-large, "],
+    ),
+    (
+        "id,prompt\nr1,a\n,b\n,c\nr2,d\nr1,e\nr1,f\n",
+        [f"d.csv:{line}:1: id: the id 'r1' stands in line 2 too; ids are unique" for line in (6, 7)],
+    ),
     (
         'prompt,seed,aspect_ratio\n"a\nb",x,9:10\nc,1,1:1\nd,y,\n',
         ["d.csv:3:1: seed: 'x'", "d.csv:3:1: aspect_ratio: '9:10'", "d.csv:5:1: seed: 'y'"],
@@ -152,6 +161,20 @@ def test_a_hostile_name_or_value_of_a_cell_is_shown_in_one_line() -> None:
     text = 'prompt,"\x1b[31m\nx",seed\na,1,"\x1b[2J\n9"\n'
     (said,) = data_errors("prompts: [{file: d.csv}]", {"d.csv": text})
     assert said.isprintable()
+
+
+def test_each_row_names_the_place_of_its_prompt() -> None:
+    data = {"d.csv": "id,prompt,animal\nr1,a cat,\nr2,a dog,\nr3,,owl\n"}
+    manifest = job("prompts:\n  - {file: d.csv, prompt: 'a {{animal}}', animal: fox}\n", files=data)
+    origins = [manifest.origins(index)["prompt"][0] for index in range(3)]
+    assert [manifest.where(column.place()) for column in origins[:2]] == ["d.csv:2", "d.csv:3"]
+    assert [column.origin for column in origins] == ["d.csv:2", "d.csv:3", "prompt"]
+    assert "id" not in manifest.origins(0)
+
+
+def test_a_label_ends_in_the_beginning_of_the_text_s_digest() -> None:
+    manifest = job("prompts: [{file: d.txt}]", files={"d.txt": "a fox\n狐\n"})
+    assert [task.prompt_id for task in manifest] == [f"a-fox-{short_digest('a fox')[:6]}", f"prompt-{short_digest('狐')[:6]}"]
 
 
 # Laws

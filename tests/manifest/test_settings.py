@@ -81,7 +81,7 @@ def test_prices_models_and_ways_of_talking_change_no_id() -> None:
         ("{prices: {date: 2025-08, sd-core: {}}}", "2:45: provider.prices.sd-core: a price is given in one unit;"),
         ("{prices: {date: 2025-08, sd-core: {usd: 1, credits: 1}}}", "2:45: provider.prices.sd-core: a price is given"),
         ("{prices: {date: 2025-08, sd-core: {usd: 0}}}", "2:51: provider.prices.sd-core.usd: 0 is not an amount;"),
-        ("{prices: {date: 2025-08, sd-core: {usd: '1'}}}", "2:51: provider.prices.sd-core.usd: 1 is not an amount;"),
+        ("{prices: {date: 2025-08, sd-core: {usd: '1'}}}", "2:51: provider.prices.sd-core.usd: '1' is not an amount;"),
         ("{prices: {date: 2025-08, sd-core: 3}}", "2:45: provider.prices.sd-core: not a mapping"),
         ("{prices: {date: 2025-08, sd-core: {eur: 3}}}", "2:46: provider.prices.sd-core.eur: unknown key 'eur';"),
         ("{api_key_env: sk-1234}", "2:25: provider.api_key_env: not a variable's name; accepted: such as GATEWAY_API"),
@@ -96,6 +96,74 @@ def test_each_wrong_provider(provider: str, said: str) -> None:
 )
 def test_a_key_that_stands_in_a_job_is_not_repeated(place: str) -> None:
     assert "sk-1234" not in only_error(f"prompts: [a]\n{place}")
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("max_cost: 1e3", ""),
+        ("max_cost: -1e3", "2:19: limits.max_cost: -1000 is not an amount; accepted: a number above 0"),
+        ("max_cost: [1, a b]", "2:19: limits.max_cost: [1, 'a b'] is not an amount;"),
+    ],
+)
+def test_an_amount_is_shown_as_a_job_writes_it(spec: str, said: str) -> None:
+    text = f"prompts: [a]\nlimits: {{{spec}}}\n"
+    assert only_error(text).startswith(said) if said else job(text)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "cron: '0 0 1 1 0'",
+        "cron: '*/15 0-23/2 1,15,31 jan-DEC Mon-Fri'",
+        "cron: ' 59  23 31 12 7 '",
+        "cron: '0-59/59 * * */12 SUN,SAT'",
+        "cron: '* * * * *', timezone: Europe/Berlin",
+        "cron: '* * * * *', timezone: UTC",
+    ],
+)
+def test_a_schedule_is_five_fields_of_cron_in_a_time_zone(schedule: str) -> None:
+    assert len(job(f"prompts: [a]\nschedule: {{{schedule}}}\n")) == 1
+
+
+@pytest.mark.parametrize(
+    ("cron", "said"),
+    [
+        ("nonsense", "'nonsense' is not a cron line; accepted: minute hour day month weekday, such as 30 2 * * MON-FRI"),
+        ("@daily", "'@daily' is not a cron line"),
+        ("0 0 0 * * *", "'0 0 0 * * *' is not a cron line"),
+        ("60 * * * *", "'60' is not a minute of a cron line; accepted: 0 to 59, *, a list (a,b), an upward range (a-b)"),
+        ("* 24 * * *", "'24' is not a hour of a cron line; accepted: 0 to 23, *"),
+        ("* * 0 * *", "'0' is not a day of a cron line; accepted: 1 to 31, *"),
+        ("* * * 13 *", "'13' is not a month of a cron line; accepted: 1 to 12 or JAN to DEC, *"),
+        ("* * * MON *", "'MON' is not a month of a cron line"),
+        ("* * * * 8", "'8' is not a weekday of a cron line; accepted: 0 to 7 or SUN to SAT, *"),
+        ("* * * * FRI-MON", "'FRI-MON' is not a weekday"),
+        ("5/10 * * * *", "'5/10' is not a minute"),
+        ("*/0 * * * *", "'*/0' is not a minute"),
+        ("1,,2 * * * *", "'' is not a minute"),
+        ("1-2-3 * * * *", "'1-2-3' is not a minute"),
+        ("\u0663 * * * *", "'\u0663' is not a minute"),
+        ("? * * * *", "'?' is not a minute"),
+    ],
+)
+def test_each_wrong_cron_line(cron: str, said: str) -> None:
+    assert only_error(f"prompts: [a]\nschedule: {{cron: '{cron}'}}\n").startswith(f"2:18: schedule.cron: {said}")
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        ("Mars/Base", "'Mars/Base' is not a time zone; accepted: a name of the tz database, such as Europe/Berlin"),
+        ("Europe/Berln", "'Europe/Berln' is not a time zone; did you mean 'Europe/Berlin'? accepted: a name"),
+        ("Europe", "'Europe' is not a time zone"),
+        ("../../etc/passwd", "'../../etc/passwd' is not a time zone"),
+        ("''", "'' is not a time zone"),
+    ],
+)
+def test_each_wrong_time_zone(zone: str, said: str) -> None:
+    text = f"prompts: [a]\nschedule: {{cron: '* * * * *', timezone: {zone}}}\n"
+    assert only_error(text).startswith(f"2:41: schedule.timezone: {said}")
 
 
 OWN = "{kind: gateway, url: 'https://a.example/v1', api_key_env: K}"

@@ -117,6 +117,8 @@ WRONG: list[tuple[str, str, int, str]] = [
     ("x.jsonl", '"a"\n{"prompt": "b"\n', 2, "not JSON: "),
     ("x.jsonl", '"a"\n' + "[" * 100_000, 2, "not JSON: "),
     ("x.jsonl", '"a"\n' + "9" * 100_000, 2, ""),
+    ("x.jsonl", '"a"\n{"prompt": "b", "prompt": "c"}', 2, "the key 'prompt' stands twice in one record; keep one"),
+    ("x.json", '["a",\n{"seed": 1,\n"prompt": "b", "seed": 1}]', 2, "the key 'seed' stands twice in one record"),
     ("x.jsonl", '"a"\n\n["b"]', 3, "neither an object nor a text"),
 ]
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from batchgen.due import Comparison, Part
 from batchgen.job import read_job
 from batchgen.manifest.survey import survey
 from batchgen.model import Window
-from batchgen.pricing import Price, models_of, price, seconds_at_limit
+from batchgen.pricing import Price, price, seconds_at_limit
 
 DOCUMENTED = Window(sends=150, seconds=10)
 MINUTE = Window(sends=600, seconds=60)
@@ -68,7 +69,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_price_of_a_job(case: Case) -> None:
     manifest = read_job(case.job.encode(), "otters.yaml", Path(), run_id="1")
-    found = price(manifest, models_of(manifest, survey(manifest), ()))
+    found = price(manifest, survey(manifest).models, Decimal(0))
     low, worst = (None if text is None else Decimal(text) for text in (case.low, case.worst))
     assert found == Price(low=low, expected=low, worst=worst, unknown=case.unknown)
 
@@ -76,6 +77,24 @@ def test_the_price_of_a_job(case: Case) -> None:
 def test_what_is_kept_costs_nothing_again() -> None:
     manifest = read_job((ADDED % "" + TWO).encode(), "otters.yaml", Path(), run_id="1")
     found = survey(manifest)
-    assert models_of(manifest, found, [0]) == {"sd-core": 1}
-    assert price(manifest, models_of(manifest, found, [0])).expected == Decimal("0.03")
-    assert price(manifest, models_of(manifest, found, [0, 1])).expected == 0
+    for kept, left in (((0,), {"sd-core": 1}), ((0, 1), {})):
+        comparison = Comparison(tasks=2, kept=kept, missing={}, changed={}, orphaned=0)
+        assert models_due(manifest, found, comparison, Part()) == left
+    assert price(manifest, {"sd-core": 1}, Decimal(0)).expected == Decimal("0.03")
+    assert price(manifest, {}, Decimal(0)).expected == 0
+
+
+def test_a_part_is_priced_by_itself() -> None:
+    manifest = read_job((ADDED % "" + TWO).encode(), "otters.yaml", Path(), run_id="1")
+    found = survey(manifest)
+    comparison = Comparison(tasks=2, kept=(), missing={}, changed={}, orphaned=0)
+    assert models_due(manifest, found, comparison, Part(limit=1)) == {"sd9": 1}
+    assert models_due(manifest, found, comparison, Part(only=("model=sd-core",))) == {"sd-core": 1}
+
+
+def test_a_cap_bounds_every_price_by_what_it_leaves() -> None:
+    job = "prompts: [a]\nsweep: {seeds: 1..20}\nlimits: {max_cost: 0.2}\n"
+    manifest = read_job(job.encode(), "otters.yaml", Path(), run_id="1")
+    found = price(manifest, {"sd3-large": 17}, Decimal("0.195"))
+    left = Decimal("0.005")
+    assert found == Price(low=left, expected=left, worst=left, unknown={}, capped=True)

@@ -65,7 +65,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def replayed(place: Path, task: Task, url: str = URL) -> Task:
     place.write_bytes(sidecar_of(task, url))
-    manifest = replay_job(place, Path(), run_id="1")
+    manifest = replay_job(place, Path(), run_id="1", overrides=[f"provider.url={url}"])
     assert len(manifest) == 1
     assert manifest.settings.url == url
     return manifest.task(0)

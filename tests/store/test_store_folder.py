@@ -199,17 +199,7 @@ def test_the_job_is_kept_as_last_run(folder: OutputFolder) -> None:
     assert [path.name for path in folder.root.iterdir()] == ["job.yaml"]
 
 
-def test_the_events_of_a_run_have_a_place(folder: OutputFolder) -> None:
-    path = folder.events_file("20261122-023011")
-    assert path == folder.root / "runs" / "20261122-023011.ndjson"
-    assert path.parent.is_dir()
-    with pytest.raises(ValueError, match="unsafe"):
-        folder.events_file("../x")
-
-
 def test_a_folder_that_vanished_is_said_in_one_line(folder: OutputFolder) -> None:
     folder.root.rmdir()
     with pytest.raises(StorageError, match=r"^/[^\n]*: No such file or directory; [^\n]+$"):
         folder.save_job(b"name: otters\n")
-    with pytest.raises(StorageError, match="No such file or directory"):
-        folder.events_file("run")
