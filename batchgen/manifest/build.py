@@ -154,9 +154,7 @@ class _Builder:
             reader=reader,
             built_in=built_in,
             defaults=reader.pins("defaults", ("defaults",), job.defaults),
-            vars=VariableReader(self._problems, columns, self._surroundings.lines).read(
-                job.vars, capabilities.parameters
-            ),
+            vars=variables.read(job.vars, capabilities.parameters),
             sweep=reader.sweep("sweep", ("sweep",), job.sweep),
             presets={
                 name: reader.pins(f"preset {name}", ("presets", name), fields) for name, fields in job.presets.items()
