@@ -24,7 +24,7 @@ def explained(manifest: Manifest, index: int) -> list[str]:
         column, position = origins.get(name, (None, 0))
         origin = column.origin if column else "follows from image"
         where = manifest.where(column.place(position)) if column else ""
-        rows.append((name, one_line(value, 60), origin, where))
+        rows.append((one_line(name, 60), one_line(value, 60), one_line(origin, 60), one_line(where, 100)))
     widths = [max(len(row[number]) for row in rows) for number in range(3)]
     lines = [f"task {index}: {task.id}", f"  images/{task.stem}", ""]
     return lines + [

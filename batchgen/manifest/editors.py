@@ -78,8 +78,8 @@ def job_schema() -> Schema:
                 _shape(shapes.Linspace, linspace=_shape(shapes.EvenBounds)),
             ),
             "fields": _fields(parameters),
+            "group": _group(parameters),
             "sweep": _sweep(parameters),
-            "group": _axes(parameters),
             "prompt": _any(_text(known["prompt"]), _prompt(known)),
             "task": _entry(shapes.TaskShape, known) | {"required": ["prompt"]},
         },
@@ -182,25 +182,30 @@ def _fields(parameters: Mapping[str, Parameter]) -> Schema:
     """Fields of one value each, in both spellings, and variables."""
     return {
         "type": "object",
-        "properties": _both_spellings({name: _noted(name, _value(each)) for name, each in parameters.items()}),
+        "properties": _spelt("fields", {name: _noted(name, _value(each)) for name, each in parameters.items()}),
         "additionalProperties": VALUE,
         "propertyNames": {"not": {"const": "prompt"}},
     }
 
 
-def _axes(parameters: Mapping[str, Parameter]) -> Schema:
+def _group(parameters: Mapping[str, Parameter]) -> Schema:
     """Fields and variables of several values each."""
     axes = {name: _noted(name, _axis(_value(each), *_generated(each))) for name, each in parameters.items()}
     return {
         "type": "object",
-        "properties": _both_spellings(axes),
+        "properties": _spelt("group", axes),
         "additionalProperties": _reference("axis"),
         "propertyNames": {"not": {"const": "prompt"}},
     }
 
 
-def _both_spellings(properties: Schema) -> Schema:
-    return {**properties, **{plural: properties[name] for plural, name in PLURALS.items()}}
+def _spelt(home: str, properties: Schema) -> Schema:
+    """Properties of the definition `home` by both of their names."""
+    return {**properties, **{plural: _at_home(home, name) for plural, name in PLURALS.items()}}
+
+
+def _at_home(home: str, name: str) -> Schema:
+    return _reference(f"{home}/properties/{name}")
 
 
 def _generated(parameter: Parameter) -> tuple[str, ...]:
@@ -216,10 +221,10 @@ def _axis(value: Schema, *generated: str) -> Schema:
 
 
 def _sweep(parameters: Mapping[str, Parameter]) -> Schema:
-    found = _axes(parameters)
+    found = _group(parameters)
     entry = {"allOf": [_reference("fields")], "minProperties": 1}
     matrix = {name: _noted(name, _any({"type": "array", "items": entry}, NULL)) for name in MATRIX_KEYS}
-    return found | {"properties": {**found["properties"], **matrix}}
+    return found | {"properties": {name: _at_home("group", name) for name in found["properties"]} | matrix}
 
 
 def _value(parameter: Parameter) -> Schema:
@@ -249,7 +254,7 @@ def _entry(shape: type[BaseModel], parameters: Mapping[str, Parameter], **inner:
     found = _shape(shape, prompt=_text(parameters["prompt"]), **inner)
     fields = _fields({name: each for name, each in parameters.items() if name != "prompt"})
     return found | {
-        "properties": {**fields["properties"], **found["properties"]},
+        "properties": {name: _at_home("fields", name) for name in fields["properties"]} | found["properties"],
         "additionalProperties": fields["additionalProperties"],
     }
 

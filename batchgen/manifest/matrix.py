@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 
 from batchgen.manifest.axes import Axis, Column
 from batchgen.manifest.sequences import Lazy
-from batchgen.manifest.tree import Box, Entangled, Positions, Tree
+from batchgen.manifest.tree import Box, Entangled, Positions, Tree, uncut
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from batchgen.manifest.axes import Value
     from batchgen.manifest.document import Path
@@ -60,7 +60,8 @@ class Block:
     @cached_property
     def tree(self) -> Tree:
         """The combinations by index."""
-        return Tree([len(axis) for axis in self.axes], self.excluded)
+        sizes = tuple(len(axis) for axis in self.axes)
+        return Tree(sizes, self.excluded) if self.excluded else uncut(sizes)
 
     @property
     def is_entangled(self) -> bool:
@@ -134,7 +135,7 @@ class Block:
             value = self.base[name].values[0] if name in self.base else None
             found[value] = found.get(value, 0) + self._count({}, taken)
             return found
-        for value, positions in _places(column.values).items():
+        for value, positions in _places(column.values, None).items():
             found[value] = found.get(value, 0) + self._count({number: Positions(frozenset(positions))}, taken)
         return found
 
@@ -163,7 +164,7 @@ def blocks(
     `unswept` is the prompt without its sweeps, which is what an include makes a new combination of.
     """
     base, axes = every.base, every.axes
-    finder = _Finder(axes)
+    finder = _Finder(axes, (*includes, *excludes))
     boxes = [(entry, finder.box(entry.columns, base)) for entry in excludes]
     idle = {entry.path for entry, box in boxes if box is None or not _matches(axes, box)}
     original = replace(every, excluded=tuple(box for _, box in boxes if box is not None))
@@ -185,8 +186,12 @@ def blocks(
 class _Finder:
     """Finds the combinations that have some values; no axis is looked through twice."""
 
-    def __init__(self, axes: Sequence[Axis]) -> None:
+    def __init__(self, axes: Sequence[Axis], entries: Iterable[Entry]) -> None:
         self._on_axis = {column.name: (number, column) for number, axis in enumerate(axes) for column in axis.columns}
+        self._wanted: dict[str, set[Value]] = {}
+        for entry in entries:
+            for name, column in entry.columns.items():
+                self._wanted.setdefault(name, set()).add(column.values[0])
         self._places: dict[str, dict[Value, list[int]]] = {}
 
     def box(self, wanted: Mapping[str, Column], base: Mapping[str, Column]) -> Box | None:
@@ -207,15 +212,16 @@ class _Finder:
         if isinstance(column.values, Lazy):
             return column.values.positions(value)
         if column.name not in self._places:
-            self._places[column.name] = _places(column.values)
+            self._places[column.name] = _places(column.values, self._wanted[column.name])
         return self._places[column.name].get(value, ())
 
 
-def _places(values: Sequence[Value]) -> dict[Value, list[int]]:
-    """The positions of each value."""
+def _places(values: Sequence[Value], wanted: Collection[Value] | None) -> dict[Value, list[int]]:
+    """The positions of each value that is wanted; None: of all."""
     found: dict[Value, list[int]] = {}
     for position, value in enumerate(values):
-        found.setdefault(value, []).append(position)
+        if wanted is None or value in wanted:
+            found.setdefault(value, []).append(position)
     return found
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from functools import cached_property
 from hashlib import sha256
 from itertools import product
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from batchgen.manifest.axes import Column, Variable, accepted, pinned

@@ -1,7 +1,7 @@
 """The shape of a job: which keys stand where and of what type their values are.
 
 pydantic checks the shape and finds all that is wrong at once; what the values mean is read in `build`. A null under a
-key is as if the key were not there. Where a value is read by a function, `WithJsonSchema` says to editors what it takes.
+key is as if the key were not there. Where a function reads a value, `WithJsonSchema` tells editors what it takes.
 """
 
 from __future__ import annotations
@@ -81,9 +81,7 @@ def _formed(pattern: str, said: str) -> AfterValidator:
 
 Wholes = Annotated[int, Field(ge=1, le=1_000_000)]
 Exact = Annotated[int | Decimal, WithJsonSchema({"type": "number"})]
-Amount = Annotated[
-    Decimal, BeforeValidator(units.amount), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})
-]
+Amount = Annotated[Decimal, BeforeValidator(units.amount), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 Seconds = Annotated[float, BeforeValidator(units.seconds), WithJsonSchema(_texts(units.DURATION))]
 Windows = Annotated[
     tuple[Window, ...],

@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -248,6 +249,9 @@ class Tree:
 
     def first_in(self, box: Mapping[int, Positions]) -> list[int] | None:
         """The first combination in `box`; None if there is none."""
+        if not self.excluded:
+            first = [next(iter(_standing(size, box.get(axis))), None) for axis, size in enumerate(self.sizes)]
+            return [each for each in first if each is not None] if None not in first else None
         counting = _Counting(self._exclusions, self.sizes, box)
         state = self._exclusions.all
         if not counting.count(self._from(0), state):
@@ -320,6 +324,12 @@ class Tree:
     def _from(self, axis: int) -> int:
         """The axes from `axis` on, as bits."""
         return (1 << len(self.sizes)) - (1 << axis)
+
+
+@lru_cache(maxsize=256)
+def uncut(sizes: tuple[int, ...]) -> Tree:
+    """All combinations of axes of these sizes: one tree, however many prompts have them."""
+    return Tree(sizes)
 
 
 def _find(stops: _Stops, index: int) -> tuple[int, int]:

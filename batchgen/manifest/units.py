@@ -1,4 +1,4 @@
-"""Durations, rate limits, concurrency and schedules as a job and the command line write them: `180s`, `150/10s`, `auto`.
+"""Durations, rate limits, concurrency and schedules as a job or a flag writes them: `180s`, `150/10s`, `auto`.
 
 Each reader takes whatever stands there; where it can't be read, ValueError says "what is wrong; what is accepted".
 """
@@ -39,7 +39,7 @@ def seconds(value: object) -> float:
     """Seconds in a duration such as `180s` or `1.5m`."""
     match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"{shown(value)} is not a duration; accepted: a number and a unit, such as 180s, 15m or 2h")
+        raise ValueError(f"{_said(value)} is not a duration; accepted: a number and a unit, such as 180s, 15m or 2h")
     return float(match[1]) * _SECONDS[match[2]]
 
 
@@ -47,7 +47,9 @@ def window(value: object) -> Window:
     """The rate limit that `150/10s` or `15/s` names."""
     match = _WINDOW.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"{shown(value)} is not a rate limit; accepted: requests / time, such as 150/10s, none or unknown")
+        raise ValueError(
+            f"{_said(value)} is not a rate limit; accepted: requests / time, such as 150/10s, none or unknown"
+        )
     return Window(sends=int(match[1]), seconds=float(match[2] or 1) * _SECONDS[match[3]])
 
 
@@ -70,7 +72,14 @@ def concurrency(value: object) -> int | None:
     number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
     if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= MOST_CONCURRENCY:
         return number
-    raise ValueError(f"{shown(value)} is not a concurrency; accepted: auto, or a whole number from 1 to {MOST_CONCURRENCY}")
+    raise ValueError(
+        f"{_said(value)} is not a concurrency; accepted: auto, or a whole number from 1 to {MOST_CONCURRENCY}"
+    )
+
+
+def _said(value: object) -> str:
+    """A value as it is written, a flag's too."""
+    return value if isinstance(value, str) else shown(value)
 
 
 def amount(value: object) -> Decimal:
@@ -88,7 +97,7 @@ def cron(value: str) -> str:
     for name, field in zip(_CRON, fields, strict=True):
         for part in field.split(","):
             if not _is_cron_part(part.upper(), *_CRON[name]):
-                raise ValueError(f"{shown(part)} is not a {name} of a cron line; accepted: {_cron_forms(name)}")
+                raise ValueError(f"{shown(part)} is no {name} of a cron line; accepted: {_cron_forms(name)}")
     return value
 
 

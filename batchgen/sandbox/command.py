@@ -39,9 +39,7 @@ def _reads(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramete
     return callback
 
 
-@click.command(
-    name="sandbox", help=_HELP, short_help="Serve the API on this machine, painting its own pictures."
-)
+@click.command(name="sandbox", help=_HELP, short_help="Serve the API on this machine, painting its own pictures.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8100, show_default=True, help="0: any free one.")
 @click.option("--key", default="sandbox", show_default=True, help="The API key to accept.")

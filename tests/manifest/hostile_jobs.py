@@ -15,10 +15,12 @@ from batchgen.errors import ManifestError
 from batchgen.manifest.build import Surroundings, build
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from batchgen.model import InputImage
 
 MOST_BYTES = 300 * 1024 * 1024
-MOST_CPU_S = 15  # far more than any of them may need, so that one that never ends is no endless test
+MOST_CPU_S = 10  # far more than any of them may need, so that one that never ends is no endless test
 JOB = "prompts: [a]\n"
 
 
@@ -69,10 +71,53 @@ def hostile() -> dict[str, str]:
         "a range to 1e999999999": JOB + "sweep: {seed: {range: {from: 0, to: 1e999999999}}}",
         "numbers of a million digits": JOB + f"seed_root: {'9' * 1_000_000}\nrepeat: -0x{'f' * 1_000_000}\n",
         "10,000 misspelt keys": JOB + _lines("naem{0}: 1\n", 10_000),
+        "150,000 misspelt keys": JOB + _lines("naem{0}: 1\n", 150_000),
+        "150,000 misspelt limits": JOB + "limits: {" + _lines("k{0}: 1,", 150_000) + "}",
+        "excludes that overlap beyond counting": _switches(40)
+        + _excludes(
+            {f"v{number}": "x", f"v{(number * 7 + 3) % 40}": "y", f"v{(number * 11 + 5) % 40}": "x"}
+            for number in range(120)
+        ),
+        "includes that overlap beyond counting": _switches(22)
+        + "sweep:\n  include:\n"
+        + "".join(f"  - {{v{number}: x, aspect_ratio: '1:1'}}\n" for number in range(22)),
     }
 
 
+def heavy() -> dict[str, tuple[str, int]]:
+    """Jobs that are right and would take long, done without arithmetic; and how many tasks each makes."""
+    seeds = [900_000 + 7 * number for number in range(1_000)]
+    by_seed = ", ".join(f"{{seed: {seed}}}" for seed in seeds)
+    added = ", ".join(f"{{seed: {seed}, aspect_ratio: '1:1'}}" for seed in seeds)
+    return {
+        "22 excludes on 22 axes": (_switches(22) + _excludes({f"v{each}": "x"} for each in range(22)), 1),
+        "40 excludes on 40 axes": (_switches(40) + _excludes({f"v{each}": "x"} for each in range(40)), 1),
+        "20 excludes on 40 axes": (
+            _switches(40) + _excludes({f"v{each}": "x", f"v{each + 20}": "x"} for each in range(20)), 3**20
+        ),
+        "1,000 excludes from a range": (JOB + f"sweep: {{seed: 1..1000000, exclude: [{by_seed}]}}", 999_000),
+        "1,000 excludes from two ranges": (
+            JOB + f"sweep: {{seed: [1..1000000, 5000000], exclude: [{by_seed}]}}", 999_001
+        ),
+        "1,000 excludes from a list": (JOB + f"sweep: {{seed: [1..950000, 1], exclude: [{by_seed}]}}", 949_000),
+        "1,000 includes": (JOB + f"sweep: {{seed: 1..1000000, include: [{added}]}}", 1_000_000),
+    }  # fmt: skip
+
+
+def _switches(count: int) -> str:
+    """A prompt with so many variables of two values each."""
+    named = " ".join(f"{{{{v{number}}}}}" for number in range(count))
+    return f"prompts: ['{named}']\nvars:\n" + _lines("  v{0}: [x, y]\n", count)
+
+
+def _excludes(entries: Iterable[dict[str, str]]) -> str:
+    return "sweep:\n  exclude:\n" + "".join(
+        "  - {" + ", ".join(f"{name}: {value}" for name, value in entry.items()) + "}\n" for entry in entries
+    )
+
+
 NAMES = list(hostile())
+HEAVY = list(heavy())
 
 
 def _no_image(path: str) -> InputImage:
@@ -80,13 +125,16 @@ def _no_image(path: str) -> InputImage:
 
 
 def _main() -> None:
-    data = hostile()[sys.argv[1]].encode()
+    name = sys.argv[1]
+    data = (hostile() | {heavy_name: text for heavy_name, (text, _) in heavy().items()})[name].encode()
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     most = pages * resource.getpagesize() + MOST_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
     try:
-        build(data, "job.yaml", Surroundings(environment={}, inspect_image=_no_image, stamps={}))
+        manifest = build(data, "job.yaml", Surroundings(environment={}, inspect_image=_no_image, stamps={}))
+        manifest.task(len(manifest) - 1)
+        sys.stdout.write(f"{len(manifest)} tasks")
     except ManifestError as error:
         first = error.problems[0]
         error.render()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import json
+import re
 from decimal import Decimal
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,12 +123,29 @@ RIGHT = [
     "prompts: [{prompt: a, preset: p}]\npresets: {p: {models: sd-core}}",
     "prompts: [{prompt: a, preset: [p, q], seeds: 4}]\npresets: {p: {seed: 1}, q: {}}",
     "prompts: [{file: names.txt, prompt: b, aspect_ratio: 1:1}]",
-    "prompts: [a]\nskip_invalid: true\noutput: {path: '{name}/{vars.x}/{seed}-{id:12}.{ext}'}",
+    "prompts: [a]\nvars: {x: 1}\nskip_invalid: true\noutput: {path: '{name}/{vars.x}/{seed}-{id:12}.{ext}'}",
     "prompts: [a]\nschedule: {cron: '* * * * *', catch_up: none, overlap: wait}",
     "prompts: [a]\nprovider: {models: {x: {like: sd-core}}}\ndefaults: {model: x}",
     "prompts: [{prompt: a, zip: [{seed: 1, x: b}, {aspect_ratio: 1:1}]}]\nvars: {x: 1}",
     "prompts: [{prompt: a, repeat: '${N}'}]\nseed_root: ${N}\nrepeat: ${N}\nsweep: {seed: ['${N}']}",
     "prompts: [a]\nlimits: {max_images: '${N}'}\nretry: {attempts: '${N}', paid: '${N}'}",
+    "prompts: [a]\nlimits: ~\nretry: ~\noutput: ~\nschedule: ~\nprovider: ~\nsweep: ~\nvars: ~\ndefaults: ~\n",
+    "prompts: [a]\npresets: ~\nversion: ~\nname: ~\nseed_root: ~\nseed_mode: ~\nrepeat: ~\nskip_invalid: ~\ntasks: ~\n",
+    "prompts: ~\ntasks: [{prompt: a, id: ~, preset: ~, repeat: ~}]",
+    "prompts: [{prompt: a, file: ~, zip: ~, sweep: ~, id: ~, preset: ~, repeat: ~, seed: ~}]",
+    "prompts: [a]\nprovider: {kind: ~, url: ~, api_key_env: ~, rate_limit: ~, concurrency: ~, timeout: ~, models: ~}",
+    "prompts: [a]\nprovider: {prices: {date: 2025-08-31, sd-core: {credits: 1, usd: ~}}}",
+    "prompts: [a]\nretry: {attempts: ~, within: ~, ambiguous: ~, paid: ~}\nlimits: {max_images: ~, max_cost: ~}",
+    "prompts: [a]\nschedule: {cron: '0 0 1 JAN *', timezone: ~, catch_up: ~, overlap: ~}\noutput: {path: ~}",
+    "prompts: [a]\nsweep: {include: ~, exclude: ~}",
+    "prompts: [~, null, {prompt: ~}]",
+    "prompts: [a]\nname: ${N}x\nprovider: {timeout: ' 180 s ', rate_limit: 150 / 10s, concurrency: '0005'}",
+    "prompts: [a]\nretry: {attempts: 1000, paid: 100}\nprovider: {api_key_env: _a1, rate_limit: unknown}",
+    "prompts: [a]\nsweep: {seed: ['+1..+4', {range: {from: 5, to: 6}}, {linspace: {from: 8, to: 9, count: 2}}]}",
+    "prompts: [a]\nsweep: {seed: {random: '${N}'}, x-y: 1..3}\nvars: {x-y: 1}",
+    "prompts: [a]\nvars: {_z: {linspace: {from: 0, to: 1, count: 3}}}",
+    "prompts: [a]\nsweep: {negative_prompt: [5, a, true]}",
+    "prompts: [a]\nschedule: {cron: '*/5 0-6,22 * * MON-FRI', timezone: Europe/Berlin}",
     "prompts: [a]\nskip_invalid: ${FLAG}\nseed_mode: ${MODE}\nprovider: ${KIND}",
 ]
 DATA = {"names.txt": "fox\nowl\n", "t.csv": "c\n1\n"}
@@ -180,6 +201,70 @@ WRONG = [
     "prompts: [a]\nschedule: {timezone: UTC}",
     "tasks: [{seed: 7}]",
     "tasks: [{prompt: a, sweep: {seed: [1]}}]",
+    "tasks: [a]",
+    "tasks: []\nprompts: [a]",
+    "prompts: ~",
+    "prompts: ['']",
+    "prompts: [' ']",
+    "prompts: [{prompt: [a]}]",
+    "prompts: [{file: ~, seed: 7}]",
+    "prompts: [{prompt: a, id: ''}]",
+    "prompts: [{prompt: a, negative_prompt: ''}]",
+    "prompts: [{prompt: a, image: 5, strength: 1}]",
+    f"prompts: [{'a' * 10_001}]",
+    "prompts: [{prompt: a, zip: [{prompt: [b, c]}]}]",
+    "prompts: [{prompt: a, sweep: {prompt: [b]}}]",
+    "prompts: [a]\nversion: '1'",
+    "prompts: [a]\nname: ''",
+    f"prompts: [a]\nname: {'a' * 101}",
+    "prompts: [a]\ndefaults: {prompt: b}",
+    "prompts: [a]\ndefaults: {seed: 4294967295}",
+    "prompts: [a]\npresets: {p: {prompt: b}}",
+    "prompts: [a]\npresets: {p: ~}",
+    "prompts: [a]\nvars: {seed: 4}",
+    "prompts: [a]\nvars: {ratios: [1:1]}",
+    "prompts: [a]\nvars: {x: {random: 3}}",
+    "prompts: [a]\nvars: {x: {y: z}}",
+    "prompts: [a]\nvars: {x: [[1]]}",
+    "prompts: [a]\nvars: {x: []}",
+    "prompts: [a]\nvars: {x: {file: names.txt, colum: c}}",
+    "prompts: [a]\nlimits: {max_images: 0}",
+    "prompts: [a]\nlimits: {max_cost: '5'}",
+    "prompts: [a]\nretry: {attempts: 1001}",
+    "prompts: [a]\nretry: {paid: 101}",
+    "prompts: [a]\nretry: {within: 15}",
+    "prompts: [a]\nretry: {within: 0s}",
+    "prompts: [a]\nprovider: {timeout: 0.0m}",
+    "prompts: [a]\nprovider: {rate_limit: 0/10s}",
+    "prompts: [a]\nprovider: {rate_limit: 5/0s}",
+    "prompts: [a]\nprovider: {rate_limit: []}",
+    "prompts: [a]\nprovider: {rate_limit: [none]}",
+    "prompts: [a]\nprovider: {concurrency: 10001}",
+    "prompts: [a]\nprovider: {concurrency: '0'}",
+    "prompts: [a]\nprovider: {kind: nope}",
+    "prompts: [a]\nprovider: {api_key_env: a b}",
+    "prompts: [a]\nprovider: {models: {x: ~}}",
+    "prompts: [a]\nprovider: {models: {x: {like: ~}}}",
+    "prompts: [a]\nprovider: {prices: {date: foo}}",
+    "prompts: [a]\nprovider: {prices: {date: ~}}",
+    "prompts: [a]\nprovider: {prices: {date: 2025-08, sd-core: {}}}",
+    "prompts: [a]\nprovider: {prices: {date: 2025-08, sd-core: {credits: 1, usd: 2}}}",
+    "prompts: [a]\nsweep: {seed: {random: 4294967295}}",
+    "prompts: [a]\nsweep: {seed: {range: {from: 1}}}",
+    "prompts: [a]\nsweep: {seed: {range: {from: 1, to: '2'}}}",
+    "prompts: [a]\nsweep: {seed: {linspace: {from: 1, to: 5, count: 1}}}",
+    "prompts: [a]\nsweep: {seed: {linspace: {from: 1, to: 5, count: 1000001}}}",
+    "prompts: [a]\nsweep: {image: a.png, strength: {random: 3}}",
+    "prompts: [a]\nsweep: {seed: '1..4:'}",
+    "prompts: [a]\nsweep: {seed: '5'}",
+    "prompts: [a]\nsweep: {include: [{}]}",
+    "prompts: [a]\nsweep: {exclude: [{seed: [1, 2]}]}",
+    "prompts: [a]\nsweep: {exclude: [{seed: 1..2}]}",
+    "prompts: [a]\nsweep: {prompt: [b]}",
+    "prompts: [a]\nschedule: {cron: ~}",
+    "prompts: [a]\nschedule: {cron: nonsense}",
+    "prompts: [a]\nschedule: {cron: '@daily'}",
+    "prompts: [a]\nschedule: {cron: '* * * *'}",
 ]
 
 
@@ -189,36 +274,73 @@ def test_what_the_schema_refuses_the_parser_refuses(text: str) -> None:
     assert schema_errors(text)
 
 
+# What only the parser knows: it depends on several values, on more than the job's text, or on what a value comes to.
+
+MORE = [
+    "prompts: [a]\ndefaults: {style_preset: anime}",
+    "prompts: [a]\ndefaults: {strength: 0.5}",
+    "prompts: [a]\ndefaults: {x: 1}",
+    "prompts: [a]\ndefaults: {model: sd}",
+    "prompts: [{prompt: a, preset: p}]",
+    "prompts: [{file: none.txt}]",
+    "prompts: [{prompt: a, seed: 1, seeds: 2}]",
+    "prompts: [{prompt: a, seed: 1.0}]",
+    "prompts: [a]\nsweep: {seed: 4..1}",
+    "prompts: [a]\nsweep: {seed: '.5..1'}",
+    "prompts: [a]\nschedule: {cron: '60 * * * *'}",
+    "prompts: [a]\nschedule: {cron: '* * * * *', timezone: Mars/Base}",
+    "prompts: [a]\nprovider: {concurrency: '99999'}",
+    "prompts: [a]\nprovider: {url: nowhere}",
+    "prompts: [a]\noutput: {path: '/{seed}.{ext}'}",
+]
+
+
+@pytest.mark.parametrize("text", MORE)
+def test_what_the_schema_leaves_to_the_parser(text: str) -> None:
+    assert not parser_accepts(text, DATA)
+    assert schema_errors(text) == []
+
+
+def test_it_refers_to_nothing_but_its_own_definitions() -> None:
+    referred = [path.split("/") for path in re.findall(r'"\$ref": "#/([^"]*)"', json.dumps(SCHEMA))]
+    assert {path[1] for path in referred} == set(SCHEMA["definitions"])
+    for path in referred:
+        assert reduce(getitem, path, SCHEMA)
+
+
 # The same names
 
 
-def properties(*path: str | int) -> set[str]:
-    """The keys that the schema lists at a place."""
-    found: Any = SCHEMA
+def properties(*path: str) -> set[str]:
+    """The keys that the schema lists at a place, in any of its forms."""
+    forms = [SCHEMA]
     for part in path:
-        found = found[part]
-    return set(found["properties"])
+        forms = [form[part] if part in form else form["properties"][part] for form in forms if _has(form, part)]
+        forms = [form for each in forms for form in (each, *each.get("anyOf", ()))]
+    return {key for form in forms for key in form.get("properties", ())}
 
 
-PROVIDER = ("properties", "provider", "anyOf", 2)
-GENERATED = ("definitions", "generated", "anyOf")
-PLACES: dict[type[BaseModel], tuple[str | int, ...]] = {
+def _has(form: Any, part: str) -> bool:
+    return part in form or part in form.get("properties", ())
+
+
+SPACED = ("definitions", "spaced")
+PLACES: dict[type[BaseModel], tuple[str, ...]] = {
     schema.JobShape: (),
-    schema.ProviderShape: PROVIDER,
-    schema.ModelShape: (*PROVIDER, "properties", "models", "additionalProperties"),
-    schema.PricesShape: (*PROVIDER, "properties", "prices"),
-    schema.LimitsShape: ("properties", "limits"),
-    schema.RetryShape: ("properties", "retry"),
-    schema.OutputShape: ("properties", "output"),
-    schema.ScheduleShape: ("properties", "schedule"),
-    schema.RandomSeeds: (*GENERATED, 0),
-    schema.Range: (*GENERATED, 1),
-    schema.Bounds: (*GENERATED, 1, "properties", "range"),
-    schema.Linspace: (*GENERATED, 2),
-    schema.EvenBounds: (*GENERATED, 2, "properties", "linspace"),
+    schema.ProviderShape: ("provider",),
+    schema.ModelShape: ("provider", "models", "additionalProperties"),
+    schema.PricesShape: ("provider", "prices"),
+    schema.PriceShape: ("provider", "prices", "additionalProperties"),
+    schema.LimitsShape: ("limits",),
+    schema.RetryShape: ("retry",),
+    schema.OutputShape: ("output",),
+    schema.ScheduleShape: ("schedule",),
+    schema.RandomSeeds: ("definitions", "random"),
+    schema.Bounds: (*SPACED, "range"),
+    schema.EvenBounds: (*SPACED, "linspace"),
 }
-OPEN: dict[type[BaseModel], tuple[str | int, ...]] = {
-    schema.PromptShape: ("definitions", "prompt", "anyOf", 1),
+OPEN: dict[type[BaseModel], tuple[str, ...]] = {
+    schema.PromptShape: ("definitions", "prompt"),
     schema.TaskShape: ("definitions", "task"),
 }
 PARAMETERS = set(PROVIDERS["gateway"].capabilities.parameters)
@@ -240,9 +362,8 @@ def test_an_entry_has_its_own_keys_and_those_of_the_parameters(shape: type[BaseM
     assert properties(*OPEN[shape]) == keys(shape) | NAMES
 
 
-def test_a_price_has_either_unit() -> None:
-    price = ("properties", "provider", "anyOf", 2, "properties", "prices", "additionalProperties", "anyOf")
-    assert properties(*price, 0) | properties(*price, 1) == keys(schema.PriceShape)
+def test_even_spacing_is_a_range_or_a_count() -> None:
+    assert properties(*SPACED) == keys(schema.Range) | keys(schema.Linspace)
 
 
 def test_no_shape_is_left_out() -> None:
@@ -251,7 +372,7 @@ def test_no_shape_is_left_out() -> None:
         for _, each in inspect.getmembers(schema, inspect.isclass)
         if issubclass(each, BaseModel) and each.__module__ == schema.__name__ and each.model_fields
     }
-    assert shapes == {*PLACES, *OPEN, schema.PriceShape}
+    assert shapes == {*PLACES, *OPEN, schema.Range, schema.Linspace}
 
 
 def test_a_sweep_has_every_parameter_in_both_spellings_and_the_matrix() -> None:

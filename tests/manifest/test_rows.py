@@ -174,7 +174,10 @@ def test_each_row_names_the_place_of_its_prompt() -> None:
 
 def test_a_label_ends_in_the_beginning_of_the_text_s_digest() -> None:
     manifest = job("prompts: [{file: d.txt}]", files={"d.txt": "a fox\n狐\n"})
-    assert [task.prompt_id for task in manifest] == [f"a-fox-{short_digest('a fox')[:6]}", f"prompt-{short_digest('狐')[:6]}"]
+    assert [task.prompt_id for task in manifest] == [
+        f"a-fox-{short_digest('a fox')[:6]}",
+        f"prompt-{short_digest('狐')[:6]}",
+    ]
 
 
 # Laws

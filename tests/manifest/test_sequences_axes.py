@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from job_texts import column, job, only_error
 
-from batchgen.manifest.sequences import Chain, Steps
+from batchgen.manifest.seeds import DerivedSeed, DerivedSeeds
+from batchgen.manifest.sequences import Chain, Even, Lazy, Steps
 
 
 def seeds(spec: str) -> list[str | None]:
@@ -119,18 +120,23 @@ def test_a_range_is_text_where_the_field_is_text() -> None:
         ("1..", "3:9: sweep.seed: '1..' is not a value of seed"),
         ("'1..4:'", "3:9: sweep.seed: '1..4:' is not a value of seed"),
         ("[1..4, 9..5]", "3:16: sweep.seed[1]: the range 9..5 by 1 holds nothing"),
-        ("{random: 0}", "3:9: sweep.seed: {random: 0} names no values; accepted: {random: count} with a count from 1 to 42"),
+        (
+            "{random: 0}",
+            "3:9: sweep.seed: {random: 0} names no values; accepted: {random: count} with a count from 1 to 42",
+        ),
         ("{random: x}", "3:9: sweep.seed: {random: x} names no values"),
         ("{random: 4294967295}", "3:9: sweep.seed: {random: 4294967295} names no values"),
-        ("{rand: 3}", "3:9: sweep.seed: {rand: 3} names no values; did you mean 'range'? accepted: {random: count}"),
+        ("{rand: 3}", "3:9: sweep.seed: {rand: 3} names no values; did you mean 'random'? accepted: {random: count}"),
         ("{random: 3, range: 4}", "3:9: sweep.seed: {random: 3, range: 4} names no values"),
         ("{range: {from: 1}}", "3:9: sweep.seed: {range: {from: 1}} names no values"),
         ("{range: {from: 1, to: x}}", "3:9: sweep.seed: {range: {from: 1, to: x}} names no values"),
         ("{linspace: {from: 1, to: 2, count: 1}}", "3:9: sweep.seed: {linspace: {from: 1, to: 2, count: 1}}"),
         (
             "{linspace: {from: 0, to: 2, count: 1}}",
-            "3:9: sweep.seed: {linspace: {from: 0, to: 2, count: 1}} names no values; "
-            "accepted: {linspace: {from, to, count}} of numbers with a count from 2 to 1000000",
+            (
+                "3:9: sweep.seed: {linspace: {from: 0, to: 2, count: 1}} names no values; "
+                "accepted: {linspace: {from, to, count}} of numbers with a count from 2 to 1000000"
+            ),
         ),
         ("{range: {from: 1}, step: '2'}", "3:9: sweep.seed: {range: {from: 1}, step: '2'} names no values"),
         ("{random: [~, true, 1e3, a b]}", "3:9: sweep.seed: {random: [null, true, 1000, 'a b']} names no values"),
@@ -196,3 +202,36 @@ def test_a_chain_is_its_pieces_one_after_the_other(pieces: list[list[int]]) -> N
     chain = Chain.of(pieces)
     assert list(chain) == flat
     assert [chain[number - len(flat)] for number in range(len(flat))] == flat
+
+
+NUMBERS = st.sampled_from(["0", "1", "-2", "2.5", "0.3", "1e1", "01", "x", "nan", "9" * 60]) | st.integers(-20, 20).map(
+    str
+)
+EVEN = st.builds(
+    lambda size, first, last: Even(size, Decimal(first).scaleb(-7), Decimal(last).scaleb(-7)),
+    st.integers(2, 30),
+    st.integers(-40, 40),
+    st.integers(-40, 40),
+)
+STEPS = st.builds(
+    lambda size, first, step, places: Steps(size, Decimal(first).scaleb(-places), Decimal(step).scaleb(-places)),
+    st.integers(1, 30),
+    st.integers(-20, 20),
+    st.integers(-5, 5).filter(bool),
+    st.integers(0, 3),
+)
+PIECE = STEPS | EVEN | st.lists(NUMBERS, max_size=4)
+
+
+@given(st.lists(PIECE, max_size=4), NUMBERS | st.none())
+@example([Steps(3, 4, -2), Steps(3, 4, -2)], "2")
+def test_a_value_is_found_at_every_index_that_holds_it(pieces: list[Lazy[str] | list[str]], value: str | None) -> None:
+    chain = Chain.of(pieces)
+    for wanted in {value, *chain}:
+        assert chain.positions(wanted) == [index for index, each in enumerate(chain) if each == wanted]
+        assert (wanted in chain) == (wanted in list(chain))
+
+
+def test_a_derived_seed_is_found_by_its_place() -> None:
+    derived = DerivedSeeds(10**6)
+    assert [derived.positions(each) for each in (DerivedSeed(7), DerivedSeed(10**6), "7")] == [[7], [], []]

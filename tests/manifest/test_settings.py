@@ -102,8 +102,8 @@ def test_a_key_that_stands_in_a_job_is_not_repeated(place: str) -> None:
     ("spec", "said"),
     [
         ("max_cost: 1e3", ""),
-        ("max_cost: -1e3", "2:19: limits.max_cost: -1000 is not an amount; accepted: a number above 0"),
-        ("max_cost: [1, a b]", "2:19: limits.max_cost: [1, 'a b'] is not an amount;"),
+        ("max_cost: -1e3", "2:20: limits.max_cost: -1000 is not an amount; accepted: a number above 0"),
+        ("max_cost: [1, a b]", "2:20: limits.max_cost: [1, 'a b'] is not an amount;"),
     ],
 )
 def test_an_amount_is_shown_as_a_job_writes_it(spec: str, said: str) -> None:
@@ -129,22 +129,28 @@ def test_a_schedule_is_five_fields_of_cron_in_a_time_zone(schedule: str) -> None
 @pytest.mark.parametrize(
     ("cron", "said"),
     [
-        ("nonsense", "'nonsense' is not a cron line; accepted: minute hour day month weekday, such as 30 2 * * MON-FRI"),
+        (
+            "nonsense",
+            "'nonsense' is not a cron line; accepted: minute hour day month weekday, such as 30 2 * * MON-FRI",
+        ),
         ("@daily", "'@daily' is not a cron line"),
         ("0 0 0 * * *", "'0 0 0 * * *' is not a cron line"),
-        ("60 * * * *", "'60' is not a minute of a cron line; accepted: 0 to 59, *, a list (a,b), an upward range (a-b)"),
-        ("* 24 * * *", "'24' is not a hour of a cron line; accepted: 0 to 23, *"),
-        ("* * 0 * *", "'0' is not a day of a cron line; accepted: 1 to 31, *"),
-        ("* * * 13 *", "'13' is not a month of a cron line; accepted: 1 to 12 or JAN to DEC, *"),
-        ("* * * MON *", "'MON' is not a month of a cron line"),
-        ("* * * * 8", "'8' is not a weekday of a cron line; accepted: 0 to 7 or SUN to SAT, *"),
-        ("* * * * FRI-MON", "'FRI-MON' is not a weekday"),
-        ("5/10 * * * *", "'5/10' is not a minute"),
-        ("*/0 * * * *", "'*/0' is not a minute"),
-        ("1,,2 * * * *", "'' is not a minute"),
-        ("1-2-3 * * * *", "'1-2-3' is not a minute"),
-        ("\u0663 * * * *", "'\u0663' is not a minute"),
-        ("? * * * *", "'?' is not a minute"),
+        (
+            "60 * * * *",
+            "'60' is no minute of a cron line; accepted: 0 to 59, *, a list (a,b), an upward range (a-b)",
+        ),
+        ("* 24 * * *", "'24' is no hour of a cron line; accepted: 0 to 23, *"),
+        ("* * 0 * *", "'0' is no day of a cron line; accepted: 1 to 31, *"),
+        ("* * * 13 *", "'13' is no month of a cron line; accepted: 1 to 12 or JAN to DEC, *"),
+        ("* * * MON *", "'MON' is no month of a cron line"),
+        ("* * * * 8", "'8' is no weekday of a cron line; accepted: 0 to 7 or SUN to SAT, *"),
+        ("* * * * FRI-MON", "'FRI-MON' is no weekday"),
+        ("5/10 * * * *", "'5/10' is no minute"),
+        ("*/0 * * * *", "'*/0' is no minute"),
+        ("1,,2 * * * *", "'' is no minute"),
+        ("1-2-3 * * * *", "'1-2-3' is no minute"),
+        ("\u0663 * * * *", "'\u0663' is no minute"),
+        ("? * * * *", "'?' is no minute"),
     ],
 )
 def test_each_wrong_cron_line(cron: str, said: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.manifest.tree import Box, Positions, Tree
+from batchgen.manifest.tree import Box, Entangled, Positions, Tree
 
 SIZES = st.lists(st.integers(0, 5), max_size=4)
 
@@ -41,6 +41,28 @@ def test_a_tree_is_the_product_without_its_boxes(job: tuple[list[int], list[Box]
     for positions in product(*(range(size) for size in sizes)):
         rank = expected.index(list(positions)) if list(positions) in expected else None
         assert tree.rank(positions) == rank
+
+
+@given(cut_products(), st.data())
+def test_a_tree_is_counted_within_a_box(job: tuple[list[int], list[Box]], data: st.DataObject) -> None:
+    sizes, boxes = job
+    where = st.builds(Positions, st.frozensets(st.integers(0, 6), max_size=3), st.booleans())
+    box = data.draw(st.dictionaries(st.integers(0, len(sizes) - 1), where)) if sizes else {}
+    inside = [each for each in written_down(sizes, boxes) if all(each[axis] in box[axis] for axis in box)]
+    tree = Tree(sizes, boxes)
+    assert tree.count_in(box) == len(inside)
+    assert tree.first_in(box) == (inside[0] if inside else None)
+
+
+@given(st.frozensets(st.integers(0, 4)), st.frozensets(st.integers(0, 4)), st.booleans(), st.booleans())
+def test_what_has_a_position_in_common_meets(
+    one: frozenset[int],
+    other: frozenset[int],
+    but: bool,  # noqa: FBT001
+    others_but: bool,  # noqa: FBT001
+) -> None:
+    first, second = Positions(one, but), Positions(other, others_but)
+    assert first.meets(second) == any(position in first and position in second for position in range(9))
 
 
 @given(st.frozensets(st.integers(0, 9)), st.booleans(), st.integers(0, 9))
@@ -83,3 +105,37 @@ def test_what_is_cut_out_has_no_rank() -> None:
 
 def test_no_axes_are_one_combination() -> None:
     assert (Tree([]).count, Tree([]).nth(0), Tree([]).rank([])) == (1, [], 0)
+
+
+def _at(*axes: int) -> Box:
+    return {axis: Positions(frozenset({0})) for axis in axes}
+
+
+@pytest.mark.parametrize(
+    ("axes", "boxes", "count"),
+    [
+        (40, [_at(axis) for axis in range(40)], 2**40),
+        (40, [_at(axis, axis + 20) for axis in range(20)], 8**20),
+        (40, [_at(axis, other) for axis in range(40) for other in range(axis)], 2**40 + 40 * 2**39),
+        (290, [_at(*range(290))], 3**290 - 1),
+    ],
+    ids=["one axis each", "two axes each", "all pairs", "one on all axes"],
+)
+def test_exclusions_of_many_axes_are_counted_by_arithmetic(axes: int, boxes: list[Box], count: int) -> None:
+    tree = Tree([3] * axes, boxes)
+    assert tree.count == count
+    for index in (0, 1, count // 3, count // 2, count - 1):
+        assert tree.rank(tree.nth(index)) == index
+
+
+@pytest.mark.parametrize(
+    ("axes", "boxes"),
+    [
+        (61, [{axis: Positions(frozenset({0})), 60: Positions(frozenset({axis}))} for axis in range(60)]),
+        (400, [_at(axis, axis + 1) for axis in range(399)]),
+    ],
+    ids=["each another position of the last axis", "a long chain"],
+)
+def test_exclusions_beyond_counting_are_refused(axes: int, boxes: list[Box]) -> None:
+    with pytest.raises(Entangled):
+        Tree([99] * axes, boxes)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostile_jobs import NAMES
+from hostile_jobs import HEAVY, NAMES, heavy
 from hypothesis import example, given
 from hypothesis import strategies as st
 from job_texts import job, problems
@@ -19,11 +19,20 @@ SCRIPT = Path(__file__).with_name("hostile_jobs.py")
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_hostile_job_ends_as_an_error_with_a_line_within_300_mb(name: str) -> None:
+    assert _said_within_bounds(name).startswith("ManifestError in line ")
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_a_job_of_many_excludes_or_includes_is_counted_within_300_mb(name: str) -> None:
+    assert _said_within_bounds(name) == f"{heavy()[name][1]} tasks"
+
+
+def _said_within_bounds(name: str) -> str:
     ended = subprocess.run(  # noqa: S603 - this interpreter and a name from the table
         [sys.executable, str(SCRIPT), name], capture_output=True, text=True, check=False
     )
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.startswith("ManifestError in line ")
+    return ended.stdout
 
 
 @pytest.mark.parametrize(

@@ -289,7 +289,10 @@ def test_other_comments_and_lists_are_not_warned_of(text: str) -> None:
             "prompts:\n  - portrait: close-up\n",
             "2:5: prompts[0]: 'portrait': a mapping where a prompt was meant; quote a prompt that holds ': '",
         ),
-        ("prompts:\n  - a\n  - {{b}} c\n", "prompts[1]: {{ begins a mapping in YAML; quote a prompt that begins with {{"),
+        (
+            "prompts:\n  - a\n  - {{b}} c\n",
+            "prompts[1]: {{ begins a mapping in YAML; quote a prompt that begins with {{",
+        ),
         ("prompts:\n  - a\n  - {{b}}\n", "quote a prompt that begins with {{"),
         ("prompts: [a]\nname: {{b}}\n", "quote a value that begins with {{"),
         ("prompts: [*bold*]", "quote a text that begins with *"),

@@ -1,0 +1,46 @@
+"""Which combinations are looked at: each kind of them that is left, whatever other axes there are."""
+
+from __future__ import annotations
+
+import pytest
+from job_texts import errors, job, only_error, problems, rows
+
+SWITCHES = "prompts: ['{{x}} {{y}}']\nvars: {x: [a, b], y: [c, d]}\n"
+
+
+@pytest.mark.parametrize("model", ["sd3-large", "sd3-large-turbo"])
+def test_a_misfit_is_looked_for_only_where_combinations_are_left(model: str) -> None:
+    text = "prompts: [a]\nsweep: {model: [sd-core, %s], style_preset: [~, anime], exclude: [%s]}"
+    excluded = f"{{model: {model}, style_preset: anime}}"
+    assert len(job(text % (model, excluded))) == 3
+    assert f"{model} does not take style_preset" in only_error(text % (model, "{seed: 1}"))
+
+
+def test_a_misfit_that_several_excludes_together_cut_out_is_none() -> None:
+    text = SWITCHES + "sweep: {style_preset: [~, anime], exclude: [%s]}"
+    both = "{style_preset: anime, x: a}, {style_preset: anime, x: b}"
+    assert len(job(text % both)) == 4
+    assert "does not take style_preset" in only_error(text % "{style_preset: anime, x: a}")
+
+
+def test_each_include_that_makes_a_misfit_is_said() -> None:
+    text = "prompts: [a]\nsweep:\n  seed: 1..9\n  include:\n"
+    text += "".join(f"    - {{seed: {seed}, style_preset: anime}}\n" for seed in (2, 4, 9))
+    assert [line.split(":")[0] for line in errors(text)] == ["5", "6", "7"]
+
+
+def test_a_later_include_mends_an_earlier_one() -> None:
+    text = "prompts: [a]\nsweep: {seed: 1..3, include: [{style_preset: anime, seed: 2}, {style_preset: ~, seed: %d}]}"
+    assert rows(job(text % 2), "seed", "style_preset") == ["1 -", "2 -", "3 -"]
+    assert "does not take style_preset" in only_error(text % 1)
+
+
+def test_what_an_include_makes_a_misfit_can_be_skipped() -> None:
+    text = SWITCHES + "skip_invalid: true\nsweep: {seed: 1..9, include: [{x: a, seed: 4, style_preset: anime}]}"
+    manifest = job(text)
+    assert len(manifest) == 4 * 9 - 2
+    assert "a c 4 anime" not in rows(manifest, "prompt", "seed", "style_preset")
+
+
+def test_at_most_a_hundred_misspelt_keys_are_said() -> None:
+    assert len(problems("prompts: [a]\n" + "".join(f"naem{number}: 1\n" for number in range(500)))) == 100
