@@ -79,16 +79,16 @@ def _shape(document: Document, problems: Problems) -> JobShape:
     except ValidationError as error:
         for problem in shape_problems(error, document):
             problems.note(problem)
-        places = [each["loc"] for each in error.errors()]
+        places = [each["loc"] for each in error.errors(include_url=False, include_input=False)]
     if not all(places) or any(place[: len(needed)] == needed for place in places for needed in OTHERS_NEED):
         problems.check()
-    for place in places:
-        if place[0] in ENTRIES and len(place) > 1:
-            values[place[0]] = [
-                {"prompt": "left out"} if number == place[1] else entry for number, entry in enumerate(values[place[0]])
-            ]
+    wrong = {place[:2] for place in places}
+    for key in {place[0] for place in places}:
+        if key in ENTRIES and (key,) not in wrong:
+            entries = enumerate(values[key])
+            values[key] = [{"prompt": "left out"} if (key, number) in wrong else entry for number, entry in entries]
         else:
-            values.pop(place[0], None)
+            values.pop(key, None)
     return JobShape.model_validate(values)
 
 

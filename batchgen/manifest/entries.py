@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from batchgen.providers.capabilities import Parameter
 
 
+DEFAULT_PATH, SPLIT_PATH = PathTemplate.read(DEFAULT), PathTemplate.read(DEFAULT_SPLIT)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
     """What the job says for all of its entries."""
@@ -142,7 +145,8 @@ class EntryReader:
                 (*path, "file"), f"no column prompt in {table.file} ({known})", "add one, or prompt: beside file:"
             )
             return None
-        rows = TableRows(table, self._common.parameters, own.text, self._deciding(own))
+        template = _text_path(path, self._problems) if own.text else None
+        rows = TableRows(table, self._common.parameters, own.text, self._deciding(own), template)
         rows.fill(lambda columns, text: self.case(own, _with(own.pins, columns), text), self._problems)
         self._warn_of_unused((*path, "file"), table, rows)
         for column in rows.images():
@@ -170,8 +174,8 @@ class EntryReader:
     def _finished(self, label: str, rows: OneRow | TableRows, repeat: int | None) -> Prompt:
         times = repeat or self._common.repeat
         largest = max(case.count for case in rows.cases()) * times
-        default = DEFAULT_SPLIT if largest > SPLIT_ABOVE else DEFAULT
-        return Prompt(label, rows, times, self._common.path or PathTemplate.read(default))
+        default = SPLIT_PATH if largest > SPLIT_ABOVE else DEFAULT_PATH
+        return Prompt(label, rows, times, self._common.path or default)
 
     def _deciding(self, own: _Own) -> set[str]:
         """The names that includes and excludes look at."""

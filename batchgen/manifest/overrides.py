@@ -29,7 +29,8 @@ def override(document: Document, settings: Sequence[str]) -> None:
 
 def _value(setting: str, text: str) -> Any:
     try:
-        values = read(f"set: {text}\n".encode(), f"--set {setting}", {}).values
+        literal = text.replace("$", "$$")  # the shell has looked at it already
+        values = read(f"set: {literal}\n".encode(), f"--set {setting}", {}).values
     except ManifestError as error:
         raise UsageError(
             f"--set {setting}: {error.problems[0].cause}; the value is YAML, such as 7, [1, 2] or 1..4"

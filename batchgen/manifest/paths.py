@@ -128,11 +128,10 @@ def safe_name(text: str) -> str:
 
 def slug(text: str, most: int = 40) -> str:
     """A few words of a prompt as a folder's name: lower-case ASCII letters and digits joined by hyphens."""
-    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    words = re.findall(r"[a-z0-9]+", ascii_text)
+    plain = text if text.isascii() else unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     kept = ""
-    for word in words:
-        longer = f"{kept}-{word}" if kept else word[:most]
+    for word in re.finditer(r"[a-z0-9]+", plain.lower()):
+        longer = f"{kept}-{word[0]}" if kept else word[0][:most]
         if len(longer) > most:
             break
         kept = longer

@@ -29,6 +29,7 @@ PLURALS = {
     "strengths": "strength",
     "formats": "output_format",
 }
+MOST_ENTRIES = 1_000
 MATRIX_KEYS = ("include", "exclude")
 
 AxisKey = tuple[str, str | int]
@@ -98,6 +99,10 @@ class SourceReader:
 
     def _matrix_entries(self, kind: str, base: Path, entries: Any) -> list[Entry]:
         if entries is None:
+            return []
+        if isinstance(entries, list) and len(entries) > MOST_ENTRIES:
+            accepted = "write fewer; a value left out of an axis needs no exclude"
+            self._problems.add(base, f"more than {MOST_ENTRIES:,} entries", accepted)
             return []
         if not isinstance(entries, list) or not all(isinstance(entry, dict) and entry for entry in entries):
             self._problems.add(base, f"{kind} is not a list of mappings", f"accepted: {kind}: [{{model: …, seed: …}}]")

@@ -37,7 +37,7 @@ def test_each_command_has_help_that_begins_with_an_example(tmp_path: Path, comma
     ended = batchgen(command, option, cwd=tmp_path)
     assert (ended.code, ended.err) == (0, "")
     usage, _, text = ended.out.partition("\n\n")
-    assert usage.startswith(f"Usage: python -m batchgen {command}")
+    assert usage.startswith(f"Usage: batchgen {command}")
     assert f"batchgen {command}" in " ".join(text.splitlines()[:4])
 
 

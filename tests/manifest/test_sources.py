@@ -215,7 +215,10 @@ def test_each_form_of_a_variable(spec: str, values: str) -> None:
     [
         ("[]", "vars.x: an axis without values"),
         ("[[1]]", "vars.x[0]: [1] is not a value of x; accepted: text or a number"),
-        ("{random: 3}", "vars.x: {'random': 3} names no values of x; accepted: {range: {from, to, step}}, {linspace"),
+        (
+            "{random: 3}",
+            "vars.x: {random: 3} names no values of x; accepted: {range: {from, to, step}} of numbers, {linspace",
+        ),
         ("{file: names.csv}", "vars.x: no column prompt in names.csv; columns: animal"),
         ("{file: names.csv, column: animl}", "vars.x: no column animl in names.csv; columns: animal"),
         ("{file: none.txt}", "vars.x: none.txt does not exist"),

@@ -178,15 +178,17 @@ def test_the_axes_never_rule_out_what_is_there(parts: dict[str, Any]) -> None:
         ("{model}.{ext}", 0, 1, "sd3-large"),
         ("{seed}.{ext}", 0, 2, "1"),
         ("{prompt_slug}/{seed}.{ext}", 0, 2, "a-fox/1"),
-        ("{vars.animal}-{prompt_id}.{ext}", 0, 1, "none-a-fox-"),
+        ("{style_preset}-{prompt_id}.{ext}", 0, 1, "none-a-fox-"),
     ],
 )
 def test_two_tasks_on_one_path_are_both_named(path: str, first: int, second: int, stem: str) -> None:
     text = f"prompts: [a fox, an owl]\nsweep: {{ratios: [1:1, 16:9], seed: [1, 2]}}\noutput: {{path: '{path}'}}"
     with pytest.raises(UsageError) as caught:
         survey(job(text))
-    assert str(caught.value).startswith(f"jobs/animals.yaml: output.path: tasks {first} and {second} both go to {stem}")
-    assert str(caught.value).endswith("name what tells them apart in the path, such as {seed} or {id:12}")
+    assert str(caught.value).startswith(
+        f"jobs/animals.yaml:3:16: output.path: tasks {first} and {second} both go to {stem}"
+    )
+    assert str(caught.value).endswith("name what tells them apart, such as {seed} or {id:12}")
 
 
 @pytest.mark.parametrize("path", ["{id}", "{id:12}", "{id:10}", "{seed}/{id:26}-x", "{index}", "{prompt_id}-{seed}"])
@@ -194,3 +196,32 @@ def test_paths_that_tell_tasks_apart(path: str) -> None:
     text = f"prompts: [a fox, an owl]\nsweep: {{seed: 1..50}}\noutput: {{path: '{path}.{{ext}}'}}"
     manifest = job(text)
     assert survey(manifest).tasks == len({task.stem.casefold() for task in manifest}) == 100
+
+
+PATHS_OF_MANY = [
+    ("{aspect_ratio}/{seed}", True),
+    ("{aspect_ratio}-{seed}", True),
+    ("{index}", True),
+    ("{id:12}", True),
+    ("{seed}", False),
+    ("{aspect_ratio}{seed}", False),
+    ("{model}-{seed}", False),
+    ("{seed:3}/{aspect_ratio}", False),
+]
+
+
+@pytest.mark.parametrize(("path", "proved"), PATHS_OF_MANY)
+def test_beyond_a_million_tasks_the_path_itself_must_show_that_none_is_shared(path: str, *, proved: bool) -> None:
+    text = f"prompts: [a]\nsweep: {{ratios: [1:1, 16:9], seeds: 1..600000}}\noutput: {{path: '{path}.{{ext}}'}}"
+    if proved:
+        assert survey(job(text)).tasks == 1_200_000
+    else:
+        with pytest.raises(UsageError, match=r"^jobs/animals.yaml:3:16: output.path: .* add {id:12} or {index}$"):
+            survey(job(text))
+
+
+def test_beyond_a_million_tasks_prompts_are_told_apart_by_their_ids() -> None:
+    text = "prompts: [a b, a c]\nsweep: {{seeds: 1..600000}}\noutput: {{path: '{}/{{seed}}.{{ext}}'}}"
+    assert survey(job(text.format("{prompt_id}"))).tasks == 1_200_000
+    with pytest.raises(UsageError, match=r"add {id:12} or {index}"):
+        survey(job(text.format("{name}")))

@@ -84,4 +84,4 @@ def test_each_unknown_name_is_told() -> None:
 
 
 def test_a_prompt_that_begins_with_a_name_needs_quotes_and_is_told_so() -> None:
-    assert only_error("prompts:\n  - {{x}} fox\nvars: {x: 1}").endswith("quote it if it begins with [, { or *")
+    assert only_error("prompts:\n  - {{x}} fox\nvars: {x: 1}").endswith("quote a prompt that begins with {{")

@@ -12,7 +12,7 @@ from batchgen.due import Comparison, Part
 from batchgen.job import read_job
 from batchgen.manifest.survey import survey
 from batchgen.model import Window
-from batchgen.pricing import Price, price, seconds_at_limit
+from batchgen.pricing import Price, models_due, price, seconds_at_limit
 
 DOCUMENTED = Window(sends=150, seconds=10)
 MINUTE = Window(sends=600, seconds=60)
