@@ -377,7 +377,7 @@ WRONG: list[tuple[str, str]] = [
     ("presets: {film: {sed: 1}}", "2:18: presets.film.sed: unknown key 'sed'; did you mean 'seed'? accepted: model,"),
     ("limits: {max_imges: 5}", "2:10: limits.max_imges: unknown key 'max_imges'; did you mean 'max_images'? accepted:"),
     ("retry: {atempts: 5}", "2:9: retry.atempts: unknown key 'atempts'; did you mean 'attempts'? accepted: attempts,"),
-    ("schedule: {timezon: y, cron: '* * * * *'}", "2:12: schedule.timezon: unknown key 'timezon'; did you mean 'timezone'?"),
+    ("schedule: {timezon: y, cron: '* * * * *'}", "2:12: schedule.timezon: unknown key 'timezon'; did you mean"),
     ("tasks: [{prompt: b, sed: 1}]", "2:21: tasks[0].sed: unknown key 'sed'; did you mean 'seed'? accepted: model,"),
     ("naem: ~", "2:1: naem: unknown key 'naem'; did you mean 'name'?"),
     ("naem:", "2:1: naem: unknown key 'naem'; did you mean 'name'?"),

@@ -71,7 +71,6 @@ def test_a_prompt_is_its_source_text_here_too() -> None:
         ("sweep..seed=7", "--set sweep..seed=7: no key=value"),
         ("name=[a", "--set name=[a: not YAML: "),
         ("name=a: b: c", "--set name=a: b: c: not YAML: "),
-        ("name=${HOME}", "--set name=${HOME}: the environment variable HOME is not set"),
         ("name=!x y", "--set name=!x y: the tag !x has no meaning in a job"),
         ("name=a\nseed_root: 7", "--set name=a\nseed_root: 7: more than one value; give --set once for each"),
         ("prompts.2=a", "--set prompts.2: no such entry; the list has 2, counted from 0"),

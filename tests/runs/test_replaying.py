@@ -112,7 +112,7 @@ def test_the_decimals_of_a_strength_stay(tmp_path: Path, place: Path) -> None:
     place.write_bytes(sidecar_of(a_task(**fields)))
     digest = sha256(image.read_bytes()).hexdigest()
     place.write_bytes(_edited(place, lambda each: each["request"].update(image={"path": "in$$.png", "sha256": digest})))
-    request = replay_job(place, tmp_path, run_id="1").task(0).request
+    request = replay_job(place, tmp_path, run_id="1", overrides=[f"provider.url={URL}"]).task(0).request
     assert dict(request.fields)["strength"] == "0.1234567890123456789"
     assert isinstance(request.image, InputImage)
     assert request.image.sha256 == digest
