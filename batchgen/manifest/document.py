@@ -36,7 +36,7 @@ Path = tuple[str | int, ...]
 Where = Path | RowPlace
 
 DEEPEST = 40
-MOST_NODES = 200_000
+MOST_NODES = 100_000
 MOST_PROBLEMS = 100
 MOST_DIGITS = 40
 MOST_LOOKED_AT = 200
