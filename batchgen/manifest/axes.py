@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from batchgen.errors import nearest
-from batchgen.manifest.document import shown
+from batchgen.manifest.scalars import shown
 from batchgen.manifest.schema import GENERATED, MOST_EVEN, Linspace, RandomSeeds, Range
 from batchgen.manifest.seeds import MOST, DerivedSeed, DerivedSeeds
 from batchgen.manifest.sequences import Chain, Even, Steps

@@ -12,18 +12,18 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
 
+from batchgen.manifest.exclusions import Entangled, Positions
 from batchgen.manifest.sequences import Chain, Lazy
 from batchgen.manifest.template import names
-from batchgen.manifest.tree import Entangled, Positions
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping
 
     from batchgen.manifest.axes import Axis, Column, Value
     from batchgen.manifest.document import Where
+    from batchgen.manifest.exclusions import Box
     from batchgen.manifest.matrix import Addition, Block
     from batchgen.manifest.problems import Problems
-    from batchgen.manifest.tree import Box
     from batchgen.providers.capabilities import Capabilities
 
 DECIDING = ("model", "mode")

@@ -2,20 +2,20 @@
 
 YAML is read from PyYAML's event stream, not composed by it: depth and size are bounded before anything is built (its C
 loader crashes on 50,000 nested brackets), and the values are those of YAML 1.2's core schema in place of 1.1's, where
-`16:9` is 969 and `no` is false. Numbers keep their decimals: 0.1 is Decimal("0.1").
+`16:9` is 969 and `no` is false.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.environment import expand, is_reference
+from batchgen.manifest.scalars import NULL, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,21 +38,13 @@ Where = Path | RowPlace
 DEEPEST = 40
 MOST_NODES = 100_000
 MOST_PROBLEMS = 100
-MOST_DIGITS = 40
 MOST_LOOKED_AT = 200
 """So much of a line that is no YAML is looked at for what its author meant."""
 
-_NULL = re.compile(r"~|null|Null|NULL|")
-_BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
-# A leading zero makes text, as is expected of an id or a date; core would read 010 as 10.
-_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 _COMMENT = re.compile(r"\s+#")
 # A value's beginning and one of YAML's own characters there, at the end of what was understood of a line.
 _MARKED = re.compile(r"(?:^|- |: |[\[,{])\s*(\{\{|[*&!@`%|>])[^\s,\]}]*\s?.?$")
 _QUOTED = re.compile(r"(?:^|- |: |[\[,{])\s*(?:'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\")\s*$")
-_WORD = re.compile(r"[\w./:+-]*\w")
 _STRING_TAGS = {None, "!", "tag:yaml.org,2002:str"}
 _PROMPT_TEXTS = {"prompt", "negative_prompt"}
 
@@ -286,7 +278,7 @@ class _Reader:
         if is_prompt_text(path):
             if plain:
                 self._warn_of_comment(event, path)
-            left_out = plain and "negative_prompt" in path[-2:] and _NULL.fullmatch(text)
+            left_out = plain and "negative_prompt" in path[-2:] and NULL.fullmatch(text)
             return None if left_out else text
         try:
             expanded = expand(text, self._environment)
@@ -324,43 +316,3 @@ def is_prompt_text(path: Path) -> bool:
     if len(path) == 2 and path[0] == "prompts":
         return True
     return any(part in _PROMPT_TEXTS for part in path[-2:])
-
-
-def resolve(text: str) -> str | int | Decimal | bool | None:
-    """The value of a plain scalar in the 1.2 core schema; 010, .inf and .nan are text."""
-    if _NULL.fullmatch(text):
-        return None
-    if _BOOL.fullmatch(text):
-        return text.lower() == "true"
-    if len(text) > MOST_DIGITS:
-        return text
-    if _INT.fullmatch(text):
-        return int(text)
-    if _BASED.fullmatch(text):
-        return int(text, 0)
-    return Decimal(text) if _FLOAT.fullmatch(text) else text
-
-
-def shown(item: Any) -> str:
-    """A value as a job writes it, shortened; text by itself stands in quotes."""
-    text = repr(item[:60]) if isinstance(item, str) else _written(item)
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _written(item: Any) -> str:
-    match item:
-        case None:
-            return "null"
-        case bool():
-            return str(item).lower()
-        case Decimal():
-            return f"{item:f}"
-        case dict():
-            return f"{{{', '.join(f'{key}: {_written(each)}' for key, each in item.items())}}}"
-        case list():
-            return f"[{', '.join(map(_written, item))}]"
-        case str() if _WORD.fullmatch(item) and resolve(item) == item:
-            return item
-        case str():
-            return repr(item)
-    return str(item)

@@ -20,8 +20,9 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from batchgen.manifest.axes import Axis, Column
+from batchgen.manifest.exclusions import Box, Entangled, Positions
 from batchgen.manifest.sequences import Lazy
-from batchgen.manifest.tree import Box, Entangled, Positions, Tree, uncut
+from batchgen.manifest.tree import Tree, uncut
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from batchgen.manifest.axes import Column, Variable, accepted, pinned
 from batchgen.manifest.checks import DECIDING
-from batchgen.manifest.document import RowPlace, resolve, shown
+from batchgen.manifest.document import RowPlace
 from batchgen.manifest.paths import slug
 from batchgen.manifest.prompts import Pins
+from batchgen.manifest.scalars import resolve, shown
 from batchgen.manifest.template import names
 from batchgen.providers.capabilities import Number, Whole
 

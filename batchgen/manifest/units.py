@@ -10,7 +10,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo, available_timezones
 
 from batchgen.errors import nearest
-from batchgen.manifest.document import shown
+from batchgen.manifest.scalars import shown
 from batchgen.model import Window
 
 MOST_CONCURRENCY = 10_000

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.manifest.tree import Box, Entangled, Positions, Tree
+from batchgen.manifest.exclusions import Box, Entangled, Positions
+from batchgen.manifest.tree import Tree
 
 SIZES = st.lists(st.integers(0, 5), max_size=4)
 

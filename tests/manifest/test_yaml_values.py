@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from job_texts import document, errors, job, only_error, values
 
-from batchgen.manifest.document import resolve
+from batchgen.manifest.scalars import resolve
 
 PLAIN: list[tuple[str, Any]] = [
     # text, where YAML 1.1 would see something else
