@@ -15,6 +15,7 @@ import json
 from functools import lru_cache
 from hashlib import sha256
 from json.encoder import encode_basestring as _quoted
+from struct import Struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,12 +42,17 @@ def _in_order(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 def short_digest(text: str) -> str:
     """The first 128 bits of a text's SHA-256, as 26 characters of lower-case base32 (RFC 4648, without padding)."""
-    number = int.from_bytes(sha256(text.encode()).digest()[:16]) << 2  # 130 bits: 26 characters of 5
-    return "".join([_TRIPLES[number >> shift & 0x7FFF] for shift in _SHIFTS]) + _PAIRS[number & 0x3FF]
+    # Looked up by threes and a last two, written out: base64.b32encode takes three times as long.
+    high, low = _HALVES.unpack(sha256(text.encode()).digest())
+    triples = _TRIPLES
+    return (
+        f"{triples[high >> 49]}{triples[high >> 34 & 0x7FFF]}{triples[high >> 19 & 0x7FFF]}"
+        f"{triples[high >> 4 & 0x7FFF]}{triples[high << 11 & 0x7800 | low >> 53]}{triples[low >> 38 & 0x7FFF]}"
+        f"{triples[low >> 23 & 0x7FFF]}{triples[low >> 8 & 0x7FFF]}{_PAIRS[low << 2 & 0x3FF]}"
+    )
 
 
-# Looked up by twos and threes, since base64.b32encode takes several times as long as the digest.
+_HALVES = Struct(">QQ16x")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _TRIPLES = [pair + third for pair in _PAIRS for third in _ALPHABET]
-_SHIFTS = range(115, 0, -15)

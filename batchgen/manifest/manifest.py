@@ -8,22 +8,23 @@ from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from batchgen.manifest import template
 from batchgen.manifest.document import RowPlace
 from batchgen.manifest.identity import canonical, task_id
-from batchgen.manifest.paths import FIELD_TOKENS
-from batchgen.manifest.seeds import DerivedSeed, derive
-from batchgen.model import Request, Task
+from batchgen.manifest.paths import FIELD_TOKENS, Placement
+from batchgen.manifest.seeds import derive
+from batchgen.manifest.texts import BlockTexts
+from batchgen.model import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from batchgen.errors import Problem
-    from batchgen.manifest.axes import Column, Value
+    from batchgen.manifest.axes import Column
     from batchgen.manifest.document import Path, Place, Where
     from batchgen.manifest.matrix import Block
     from batchgen.manifest.prompts import Combination, Prompt
     from batchgen.manifest.schema import LimitsShape, RetryShape
+    from batchgen.manifest.seeds import DerivedSeed
     from batchgen.manifest.settings import ProviderSettings
     from batchgen.model import InputImage
 
@@ -67,8 +68,9 @@ class Manifest:
     def __iter__(self) -> Iterator[Task]:
         index = 0
         for prompt in self.prompts:
+            place = self._place(prompt)
             for found in prompt:
-                yield self._task(index, prompt, found)
+                yield self._task(index, place, found)
                 index += 1
 
     def start(self, prompt: Prompt) -> int:
@@ -84,39 +86,29 @@ class Manifest:
 
     def task(self, index: int) -> Task:
         """The task at `index`, 0 to len - 1."""
-        return self._task(index, *self.find(index))
+        prompt, found = self.find(index)
+        return self._task(index, self._place(prompt), found)
 
-    def _task(self, index: int, prompt: Prompt, found: Combination) -> Task:
-        pins = found.pins
-        values = found.block.values(found.positions, pins.values)
-        fields, variables = self._texts(found.block, values, pins.id)
-        image = None if (path := values.get("image")) is None else self.images[str(path)]
+    def _task(self, index: int, place: Placement, found: Combination) -> Task:
+        fields, variables, path = self._texts(found.block).of(found)
+        image = None if path is None else self.images[path]
         identity = task_id(
             provider=self.settings.provider.kind,
             fields=fields,
             image_sha256=None if image is None else image.sha256,
             repeat=found.repeat,
         )
-        tokens = {
-            **self._path_tokens,
-            **fields,
-            "id": identity,
-            "prompt_id": pins.id,
-            "prompt_slug": pins.slug,
-            "repeat": str(found.repeat),
-            "index": str(index),
-        }
-        if prompt.path.variables:
-            tokens |= {f"vars.{name}": variables.get(name, "none") for name in prompt.path.variables}
         return Task(
             id=identity,
             index=index,
             job=self.name,
-            prompt_id=pins.id,
+            prompt_id=found.pins.id,
+            prompt_slug=found.pins.slug,
             repeat=found.repeat,
-            request=Request(fields=tuple(fields.items()), image=image),
-            stem=prompt.path.stem(tokens),
+            fields=fields,
+            image=image,
             variables=variables,
+            place=place,
         )
 
     def origins(self, index: int) -> dict[str, tuple[Column, int]]:
@@ -138,6 +130,9 @@ class Manifest:
         line = self.places[path].line
         return f"{self.file}:{line}" if line else "--set"
 
+    def _place(self, prompt: Prompt) -> Placement:
+        return Placement(prompt.path, self._path_tokens)
+
     @cached_property
     def _path_tokens(self) -> dict[str, str]:
         """What the tokens of a path mean where a task has no value of its own: the API's default."""
@@ -145,48 +140,22 @@ class Manifest:
         defaults = {name: parameters[name].default or "none" for name in FIELD_TOKENS}
         return {"name": self.name, **self.stamps, **defaults}
 
+    def _texts(self, block: Block) -> BlockTexts:
+        """Puts the combinations of a block into words."""
+        if (found := self._block_texts.get(block)) is None:
+            parameters = self.settings.provider.capabilities.parameters
+            found = self._block_texts[block] = BlockTexts(block, parameters, self._seed)
+        return found
+
     @cached_property
-    def _names(self) -> dict[Block, tuple[tuple[str, ...], bool]]:
+    def _block_texts(self) -> dict[Block, BlockTexts]:
         return {}
 
-    def _names_in(self, block: Block, values: Mapping[str, Value]) -> tuple[tuple[str, ...], bool]:
-        """The fields that a block's tasks may send, in sending order, and whether there are variables beside them."""
-        known = self.settings.provider.capabilities.parameters
-        if block not in self._names:
-            possible = {*block.names, *values}
-            sent = tuple(name for name in known if name in possible or name == "mode")
-            self._names[block] = sent, not possible <= known.keys()
-        return self._names[block]
-
-    def _texts(self, block: Block, values: dict[str, Value], prompt_id: str) -> tuple[dict[str, str], dict[str, str]]:
-        """The form fields as they are sent, and the variables, of one combination."""
-        names, has_variables = self._names_in(block, values)
-        image = values.get("image")
-        if image is not None:
-            values["mode"] = values.get("mode") or "image-to-image"
-        texts = {name: value for name in names if isinstance(value := values.get(name), str) and name != "image"}
-        variables: dict[str, str] = {}
-        if has_variables:
-            known = self.settings.provider.capabilities.parameters
-            variables = {name: str(value) for name, value in values.items() if value is not None and name not in known}
-            for name in ("prompt", "negative_prompt"):
-                if name in texts:
-                    texts[name] = template.fill(texts[name], variables)
-        if isinstance(seed := values.get("seed"), DerivedSeed):
-            key = self._seed_key(texts, image, prompt_id)
-            texts = {name: texts.get(name, "") for name in names if name == "seed" or name in texts}
-            texts["seed"] = str(derive(key, seed.index))
-        return texts, variables
-
-    def _seed_key(self, texts: Mapping[str, str], image: Value, prompt_id: str) -> str:
-        match self.seed_mode:
-            case "shared":
-                return self._shared_seed_key
-            case "per_prompt":
-                return canonical([self.seed_root, "per_prompt", prompt_id])
-        others = {**texts, "image": self.images[str(image)].sha256 if image is not None else ""}
-        return canonical([self.seed_root, "per_task", prompt_id, others])
-
-    @cached_property
-    def _shared_seed_key(self) -> str:
-        return canonical([self.seed_root, "shared"])
+    def _seed(self, seed: DerivedSeed, others: Mapping[str, str], image: str | None, prompt_id: str) -> str:
+        """A derived seed, now that its task's `others`, the fields beside it, are known."""
+        key: list[object] = [self.seed_root, self.seed_mode]
+        if self.seed_mode != "shared":
+            key.append(prompt_id)
+        if self.seed_mode == "per_task":
+            key.append({**others, "image": "" if image is None else self.images[image].sha256})
+        return str(derive(canonical(key), seed.index))

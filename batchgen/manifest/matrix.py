@@ -72,19 +72,16 @@ class Block:
         except Entangled:
             return True
 
-    def values(self, positions: Sequence[int], pins: Mapping[str, Value]) -> dict[str, Value]:
-        """The value of each name in a combination; `pins` take the place of the same names of `base`."""
-        found = {**self.constants, **pins}
-        for axis, name, values in self._columns:
-            found[name] = values[positions[axis]]
-        for addition in self._holding(positions):
-            found.update((name, column.values[0]) for name, column in addition.columns.items())
-        return found
+    def choose(self, values: dict[str, Value], positions: Sequence[int]) -> None:
+        """Put the values that a combination chooses in their places; those of `base` stand there already."""
+        for axis, name, column in self._columns:
+            values[name] = column[positions[axis]]
+        if self.additions:
+            for addition in self._holding(positions):
+                values.update((name, column.values[0]) for name, column in addition.columns.items())
 
     def _holding(self, positions: Sequence[int]) -> list[Addition]:
         """The additions to a combination, in order; only those that name one of its positions are looked at."""
-        if not self.additions:
-            return []
         near = [number for key in ((-1, 0), *enumerate(positions)) for number in self._by_position.get(key, ())]
         found = (self.additions[number] for number in sorted(near))
         return [each for each in found if all(positions[axis] in where for axis, where in each.box.items())]
@@ -105,11 +102,15 @@ class Block:
         return [(number, each.name, each.values) for number, axis in enumerate(self.axes) for each in axis.columns]
 
     @cached_property
-    def names(self) -> frozenset[str]:
-        """Every name that some combination has a value for."""
+    def names(self) -> tuple[str, ...]:
+        """Every name that some combination has a value for, each once."""
+        return tuple(dict.fromkeys([*self.base, *self.chosen_names]))
+
+    @cached_property
+    def chosen_names(self) -> tuple[str, ...]:
+        """The names that not all combinations have one value for."""
         columns = [column.name for axis in self.axes for column in axis.columns]
-        added = [name for addition in self.additions for name in addition.columns]
-        return frozenset({*self.base, *columns, *added})
+        return (*columns, *(name for addition in self.additions for name in addition.columns))
 
     @cached_property
     def constants(self) -> dict[str, Value]:

@@ -13,6 +13,8 @@ from batchgen.manifest.identity import short_digest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from batchgen.model import Task
+
 FIELD_TOKENS = ("model", "aspect_ratio", "seed", "strength", "style_preset")
 TOKENS = frozenset({*FIELD_TOKENS, "name", "prompt_id", "prompt_slug", "repeat", "index", "id", "ext", "date", "run"})
 ID_ENOUGH = 10
@@ -71,12 +73,36 @@ class PathTemplate:
         """The template as Python's own % formatting takes it."""
         return "/".join("".join(_formatted(piece) for piece in part) for part in self.parts)
 
-    def stem(self, tokens: Mapping[str, str]) -> str:
-        """The path for one task, `tokens` by name."""
+    def filled(self, tokens: Mapping[str, object]) -> str:
+        """The path with each token's text in its place."""
         plain = self._format % tokens
         if plain.count("/") == len(self.parts) - 1 and _PLAIN_PATH.fullmatch(plain):
             return plain
         return "/".join(safe_name("".join(_filled(piece, tokens) for piece in part)) for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the tasks of an entry go."""
+
+    template: PathTemplate
+    defaults: Mapping[str, str]
+    """Tokens that a task may have no value for, by name."""
+
+    def __call__(self, task: Task) -> str:
+        """The path of one task, without its extension."""
+        return self.template.filled(
+            {
+                **self.defaults,
+                **task.fields,
+                "id": task.id,
+                "prompt_id": task.prompt_id,
+                "prompt_slug": task.prompt_slug,
+                "repeat": task.repeat,
+                "index": task.index,
+                **{f"vars.{name}": task.variables.get(name, "none") for name in self.template.variables},
+            }
+        )
 
 
 def _formatted(piece: str | tuple[str, int | None]) -> str:
@@ -86,8 +112,8 @@ def _formatted(piece: str | tuple[str, int | None]) -> str:
     return f"%({name})s" if width is None else f"%({name}).{width}s"
 
 
-def _filled(piece: str | tuple[str, int | None], tokens: Mapping[str, str]) -> str:
-    return piece if isinstance(piece, str) else _RATIO.sub("x", tokens[piece[0]])[: piece[1]]
+def _filled(piece: str | tuple[str, int | None], tokens: Mapping[str, object]) -> str:
+    return piece if isinstance(piece, str) else _RATIO.sub("x", str(tokens[piece[0]]))[: piece[1]]
 
 
 def _pieces(part: str) -> tuple[str | tuple[str, int | None], ...]:

@@ -94,13 +94,7 @@ class Tree:
 
     def __iter__(self) -> Iterator[Sequence[int]]:
         """The positions of every combination, in order."""
-        if self.excluded or not self.sizes:
-            yield from (self.nth(index) for index in range(self.count))
-            return
-        last = self.sizes[-1]
-        for index in range(0, self.count, max(last, 1)):
-            *slower, _ = self.nth(index)
-            yield from ((*slower, position) for position in range(last))
+        return map(self.nth, range(self.count)) if self.excluded else _each(self.sizes)
 
     def rank(self, positions: Sequence[int]) -> int | None:
         """The index of a combination; None if it is cut out."""
@@ -142,6 +136,17 @@ class Tree:
 def uncut(sizes: tuple[int, ...]) -> Tree:
     """All combinations of axes of these sizes: one tree, however many prompts have them."""
     return Tree(sizes)
+
+
+def _each(sizes: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Every combination of axes of these sizes, in order; itertools.product would write the axes down."""
+    if not sizes:
+        yield ()
+        return
+    last = range(sizes[-1])
+    for slower in _each(sizes[:-1]):
+        for position in last:
+            yield (*slower, position)
 
 
 def _find(stops: _Stops, index: int) -> tuple[int, int]:

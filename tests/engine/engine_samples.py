@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batchgen.model import Attempt, Billing, Failure, Fault, Picture, Request, Secret, Success, Task
+from batchgen.model import Attempt, Billing, Failure, Fault, Picture, Secret, Success, Task
 from batchgen.providers.conversation import Body, Call
 
 KEY = "canary-key-0123456789"
@@ -16,10 +16,12 @@ def task(index: int) -> Task:
         index=index,
         job="otters",
         prompt_id="fox",
+        prompt_slug="fox",
         repeat=0,
-        request=Request(fields=(("model", "sd3-large"), ("prompt", "a fox"), ("seed", str(index)))),
-        stem=f"fox/{index}",
+        fields={"model": "sd3-large", "prompt": "a fox", "seed": str(index)},
+        image=None,
         variables={},
+        place=lambda _: f"fox/{index}",
     )
 
 

@@ -161,7 +161,7 @@ VALUES = {token: token for token in TOKENS} | {
     ],
 )  # fmt: skip
 def test_a_template_gives_a_path_below_the_folder(template: str, stem: str) -> None:
-    assert PathTemplate.read(template).stem(VALUES) == stem
+    assert PathTemplate.read(template).filled(VALUES) == stem
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_a_template_that_can_t_be_is_answered_with_what_can(template: str, said:
 @example(dict.fromkeys(TOKENS, "\0/\\:"))
 def test_no_value_leads_out_of_the_folder(values: dict[str, str]) -> None:
     template = PathTemplate.read("{prompt_id}/{name}{prompt_slug}/{model:7}-{id:12}.{ext}")
-    parts = template.stem(VALUES | values).split("/")
+    parts = template.filled(VALUES | values).split("/")
     assert len(parts) == 3
     for part in parts:
         assert_safe(part)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from batchgen.errors import UsageError
 from batchgen.manifest.identity import task_id
-from batchgen.model import InputImage, Picture, Request, Success, Task
+from batchgen.model import InputImage, Picture, Success, Task
 from batchgen.replaying import replay_job
 from batchgen.store.sidecar import sidecar
 
@@ -36,10 +36,12 @@ def a_task(*, prompt_id: str = "fox", job: str = "otters", **fields: str) -> Tas
         index=17,
         job=job,
         prompt_id=prompt_id,
+        prompt_slug="fox",
         repeat=0,
-        request=Request(fields=tuple(sent.items())),
-        stem="fox/7",
+        fields=sent,
+        image=None,
         variables={"animal": "fox"},
+        place=lambda _: "fox/7",
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from batchgen.model import Attempt, Billing, Picture, Request, Success, Task
+from batchgen.model import Attempt, Billing, Picture, Success, Task
 from batchgen.store.sidecar import sidecar
 
 if TYPE_CHECKING:
@@ -81,10 +81,12 @@ def task(task_id: str = "abcdefghijkl", stem: str = "a-red-fox/7-abcdefghijkl") 
         index=7,
         job="otters",
         prompt_id="fox",
+        prompt_slug="fox",
         repeat=0,
-        request=Request(fields=(("model", "sd3-large"), ("prompt", "ein Fuchs, «rot» 🦊"), ("seed", "7"))),
-        stem=stem,
+        fields={"model": "sd3-large", "prompt": "ein Fuchs, «rot» 🦊", "seed": "7"},
+        image=None,
         variables={"animal": "fox"},
+        place=lambda _: stem,
     )
 
 
