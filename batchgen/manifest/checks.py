@@ -8,16 +8,17 @@ classes is looked at, if any is left there.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
 
 from batchgen.manifest.exclusions import Entangled, Positions
 from batchgen.manifest.sequences import Chain, Lazy
-from batchgen.manifest.template import names
+from batchgen.manifest.template import fill, names
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from batchgen.manifest.axes import Axis, Column, Value
     from batchgen.manifest.document import Where
@@ -55,6 +56,7 @@ class CombinationCheck:
         """
         try:
             invalid = self._invalid(block)
+            self._check_lengths(block)
             left = replace(block, excluded=(*block.excluded, *invalid)) if invalid else block
             return replace(left, skipped=block.tree.count - left.tree.count) if invalid else block
         except Entangled:
@@ -106,6 +108,22 @@ class CombinationCheck:
                 self._problems.add(column.place(position), misfit.cause, misfit.accepted)
         return not (misfits and self._skip_invalid)
 
+    def _check_lengths(self, block: Block) -> None:
+        """A template may be too long or empty once it is filled in: its longest and its shortest filling are tried."""
+        for field in (each for each in TEXTS if each in block.base):
+            template = str(block.base[field].values[0] or "")
+            wanted = names(template)
+            for pick in (max, min) if wanted else ():
+                values = _filling(block, wanted, pick)
+                if values is None:
+                    continue
+                text = fill(template, {**dict.fromkeys(wanted, ""), **values})
+                try:
+                    self._capabilities.parameters[field].text(text)
+                except ValueError as error:
+                    cause = f"once its variables are filled in, {field} has {len(text):,} characters"
+                    self._problems.add(block.base[field].place(), cause, str(error))
+
     def _check_template(self, field: str, texts: Mapping[str, Value], chosen: Mapping[str, tuple[Column, int]]) -> None:
         for name in names(str(texts.get(field) or "")):
             if texts.get(name) is None or name in self._capabilities.parameters:
@@ -118,6 +136,33 @@ def _entangled_at(block: Block) -> Where:
     """The place of the first include, or else of the prompt."""
     columns = [column for addition in block.additions for column in addition.columns.values()]
     return (columns or [block.base["prompt"]])[0].place()
+
+
+def _filling(block: Block, wanted: Collection[str], pick: Callable[..., int]) -> dict[str, str] | None:
+    """The values of a combination that fills a template in to its longest (max) or shortest (min); None: there is none.
+
+    Variables that includes add or that rows give are not looked at.
+    """
+    box = {
+        number: Positions(frozenset({pick(_telling_positions(axis), key=partial(_length, axis, wanted))}))
+        for number, axis in enumerate(block.axes)
+        if len(axis) and any(column.name in wanted for column in axis.columns)
+    }
+    positions = block.tree.first_in(box)
+    if positions is None:
+        return None
+    return {name: str(column.values[at]) for name, (column, at) in block.chosen(positions).items()}
+
+
+def _telling_positions(axis: Axis) -> Sequence[int]:
+    """Positions that hold the longest and the shortest value: of a range, its ends, near enough."""
+    ranges = all(isinstance(column.values, Lazy) and not isinstance(column.values, Chain) for column in axis.columns)
+    return (0, len(axis) - 1) if ranges else range(len(axis))
+
+
+def _length(axis: Axis, wanted: Collection[str], position: int) -> int:
+    """How many characters the wanted values at a position have."""
+    return sum(len(str(column.values[position])) for column in axis.columns if column.name in wanted)
 
 
 def _texts(block: Block) -> Iterator[Column]:

@@ -67,6 +67,11 @@ class _Own:
     zips: Source
     with_job_sweep: bool
 
+    @property
+    def is_text_alone(self) -> bool:
+        """Does it say nothing but its text?"""
+        return not (self.pins.columns or self.presets or self.sweep.says_anything or self.zips.columns)
+
 
 class EntryReader:
     """Reads the entries of one job."""
@@ -74,6 +79,7 @@ class EntryReader:
     def __init__(self, common: Common, problems: Problems) -> None:
         self._common = common
         self._problems = problems
+        self._of_text_alone: dict[tuple[bool, tuple[str, ...]], Case] = {}
 
     def prompt(self, path: Path, shape: PromptShape) -> Prompt | None:
         """An entry of `prompts:`; None, and a note, where it can't be read."""
@@ -128,10 +134,23 @@ class EntryReader:
             )
             return None
         column = pinned("prompt", text, "prompt", _text_path(path, self._problems))
-        case = self.case(own, own.pins, column)
         words = slug(text)
         label = shape.id or f"{words}-{short_digest(text)[:6]}"
-        return self._finished(label, OneRow(case, Pins(label, words, {})), shape.repeat)
+        row = OneRow(self._case_of_text(own, column), Pins(label, words, {"prompt": text}), column)
+        return self._finished(label, row, shape.repeat)
+
+    def _case_of_text(self, own: _Own, text: Column) -> Case:
+        """The combinations of an entry in the job: those that say nothing but a text share them, however many."""
+        if not own.is_text_alone:
+            return self.case(own, own.pins, text)
+        kind = own.with_job_sweep, tuple(names(str(text.values[0])))
+        if kind not in self._of_text_alone:
+            wrong = len(self._problems)
+            case = self.case(own, own.pins, text)
+            if len(self._problems) > wrong:
+                return case  # what is wrong is said at each entry's place
+            self._of_text_alone[kind] = case
+        return self._of_text_alone[kind]
 
     def _table_prompt(self, path: Path, shape: PromptShape, own: _Own) -> Prompt | None:
         table = self._table(path, str(shape.file))

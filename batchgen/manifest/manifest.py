@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -72,6 +73,14 @@ class Manifest:
             for found in prompt:
                 yield self._task(index, place, found)
                 index += 1
+
+    @cached_property
+    def blocks(self) -> Mapping[Block, int]:
+        """Every block, and how many times its combinations are made."""
+        found: Counter[Block] = Counter()
+        for prompt in self.prompts:
+            found.update(dict(prompt.blocks()))
+        return found
 
     def start(self, prompt: Prompt) -> int:
         """The index of an entry's first task."""

@@ -30,6 +30,9 @@ class Problems:
         """Is anything wrong so far?"""
         return bool(self._found)
 
+    def __len__(self) -> int:
+        return len(self._found)
+
     def add(self, path: Where, cause: str, accepted: str = "", *, key: bool = False) -> None:
         """Something is wrong with the value, or with the key, at `path`; the same is noted once."""
         if len(self._found) < MOST:

@@ -86,10 +86,11 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OneRow:
-    """An entry that stands in the job itself: what it pins is in its case."""
+    """An entry that stands in the job itself; only its text is its own, what else it pins is in its case."""
 
     the_case: Case
     the_pins: Pins
+    prompt: Column
 
     @property
     def ends(self) -> Sequence[int]:
@@ -108,12 +109,12 @@ class OneRow:
         return self.the_case
 
     def row(self, _number: int) -> tuple[Case, Pins]:
-        """Its combinations and its id."""
+        """Its combinations, its id and its text."""
         return self.the_case, self.the_pins
 
     def text(self, _number: int) -> str:
         """The prompt as the job writes it."""
-        return str(self.the_case.blocks[0].base["prompt"].values[0])
+        return str(self.prompt.values[0])
 
     def templates(self) -> bool:
         """Does the prompt name variables?"""
@@ -125,8 +126,8 @@ class OneRow:
         return (hash(self.text(0)),)
 
     def columns(self, _number: int) -> Mapping[str, Column]:
-        """Nothing that the case does not have."""
-        return {}
+        """Its text."""
+        return {"prompt": self.prompt}
 
 
 class Combination(NamedTuple):

@@ -44,7 +44,7 @@ def wanted(manifest: Manifest, settings: Sequence[str]) -> Wanted:
     """
     found: dict[str, set[Value]] = {}
     parameters = manifest.settings.provider.capabilities.parameters
-    variables = {name for prompt in manifest.prompts for block, _ in prompt.blocks() for name in block.names}
+    variables = {name for block in manifest.blocks for name in block.names}
     known = {*parameters, *variables, "prompt_id"}
     for setting in settings:
         key, sign, text = setting.partition("=")

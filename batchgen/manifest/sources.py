@@ -44,6 +44,11 @@ class Source:
     includes: list[Entry] = field(default_factory=list)
     excludes: list[Entry] = field(default_factory=list)
 
+    @property
+    def says_anything(self) -> bool:
+        """Does it give a column, include or exclude anything?"""
+        return bool(self.columns or self.includes or self.excludes)
+
     def pin(self, column: Column | None) -> None:
         """Take a column of one value, if it could be read."""
         if column is not None:

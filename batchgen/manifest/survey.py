@@ -47,14 +47,14 @@ class Survey:
 def survey(manifest: Manifest) -> Survey:
     """Look at all tasks; ManifestError where two different ones want one path."""
     total = len(manifest)
-    repeated = sum(_repeated(block) * times for prompt in manifest.prompts for block, times in prompt.blocks())
+    repeated = sum(_repeated(block) * times for block, times in manifest.blocks.items())
     duplicates = 0 if _all_different(manifest) else _count_equal(manifest)
     models = _models(manifest) if not duplicates else _different_models(manifest)
     check_paths(manifest)
     return Survey(
         tasks=total - (duplicates or 0),
         duplicates=None if duplicates is None else duplicates + repeated,
-        skipped=sum(block.skipped * times for prompt in manifest.prompts for block, times in prompt.blocks()),
+        skipped=sum(block.skipped * times for block, times in manifest.blocks.items()),
         models=models,
     )
 
@@ -82,10 +82,9 @@ def _repeated(block: Block) -> int:
 
 def _models(manifest: Manifest) -> dict[str, int]:
     found: Counter[str] = Counter()
-    for prompt in manifest.prompts:
-        for block, times in prompt.blocks():
-            for model, count in block.counts("model").items():
-                found[str(model)] += count * times
+    for block, times in manifest.blocks.items():
+        for model, count in block.counts("model").items():
+            found[str(model)] += count * times
     return {model: count for model, count in found.items() if count}
 
 
@@ -95,7 +94,7 @@ def _different_models(manifest: Manifest) -> dict[str, int]:
 
 def _all_different(manifest: Manifest) -> bool:
     """Can the axes alone rule out equal tasks? Where every block's points differ and no two prompts are equal."""
-    cases = [case for prompt in manifest.prompts for case in prompt.rows.cases()]
+    cases = {case for prompt in manifest.prompts for case in prompt.rows.cases()}
     if any(len(case.blocks) > 1 or case.blocks[0].additions for case in cases):
         return False
     if not all(_points_differ(case.blocks[0], manifest) for case in cases):

@@ -44,3 +44,41 @@ def test_what_an_include_makes_a_misfit_can_be_skipped() -> None:
 
 def test_at_most_a_hundred_misspelt_keys_are_said() -> None:
     assert len(problems("prompts: [a]\n" + "".join(f"naem{number}: 1\n" for number in range(500)))) == 100
+
+
+LONG = "z" * 6_000
+TWO_LONG = "prompts: ['{{x}} {{y}}']\nvars: {x: [a, LONG], y: [b, LONG]}\n".replace("LONG", LONG)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (TWO_LONG, "prompt has 12,001 characters"),
+        ("prompts: ['{{x}}']\nvars: {x: ['', a]}", "prompt has 0 characters"),
+        (
+            "prompts: [a]\ndefaults: {negative_prompt: '{{x}}{{x}}'}\nvars: {x: " + LONG + "}",
+            "negative_prompt has 12,000",
+        ),
+    ],
+    ids=["long", "empty", "negative"],
+)
+def test_a_template_that_does_not_fit_once_it_is_filled_in(text: str, said: str) -> None:
+    assert f"once its variables are filled in, {said}" in only_error(text)
+
+
+def test_only_a_filling_that_is_left_is_looked_at() -> None:
+    exclude = "sweep: {exclude: [{x: LONG, y: LONG}]}"
+    assert len(job(TWO_LONG + exclude.replace("LONG", LONG))) == 3
+    assert len(job("prompts: ['{{n}}']\nvars: {n: 1..1000000}")) == 1_000_000
+
+
+def test_prompts_of_a_text_alone_share_their_combinations() -> None:
+    prompts = job("prompts: [a, b, {prompt: c, id: see}, '{{x}}', {prompt: d, seed: 1}]\nvars: {x: y}").prompts
+    cases = [prompt.rows.case(0) for prompt in prompts]
+    assert cases[0] is cases[1] is cases[2]
+    assert len({id(case) for case in cases}) == 3
+    assert [prompt.rows.text(0) for prompt in prompts] == ["a", "b", "c", "{{x}}", "d"]
+
+
+def test_what_is_wrong_with_texts_is_said_of_each() -> None:
+    assert [line.split(": ")[0] for line in errors("prompts:\n  - a {{x}}\n  - b {{x}}\n")] == ["2:5", "3:5"]
