@@ -56,7 +56,8 @@ class CombinationCheck:
         """
         try:
             invalid = self._invalid(block)
-            self._check_lengths(block)
+            if not self._problems.found:  # what can't be read stands as an empty text
+                self._check_lengths(block)
             left = replace(block, excluded=(*block.excluded, *invalid)) if invalid else block
             return replace(left, skipped=block.tree.count - left.tree.count) if invalid else block
         except Entangled:
@@ -115,9 +116,9 @@ class CombinationCheck:
             wanted = names(template)
             for pick in (max, min) if wanted else ():
                 values = _filling(block, wanted, pick)
-                if values is None:
+                if values is None or not set(wanted) <= values.keys():
                     continue
-                text = fill(template, {**dict.fromkeys(wanted, ""), **values})
+                text = fill(template, values)
                 try:
                     self._capabilities.parameters[field].text(text)
                 except ValueError as error:
@@ -151,7 +152,8 @@ def _filling(block: Block, wanted: Collection[str], pick: Callable[..., int]) ->
     positions = block.tree.first_in(box)
     if positions is None:
         return None
-    return {name: str(column.values[at]) for name, (column, at) in block.chosen(positions).items()}
+    chosen = {name: column.values[at] for name, (column, at) in block.chosen(positions).items()}
+    return {name: str(value) for name, value in chosen.items() if value is not None}
 
 
 def _telling_positions(axis: Axis) -> Sequence[int]:
