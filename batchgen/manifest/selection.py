@@ -77,7 +77,8 @@ def sample(manifest: Manifest, size: int) -> list[int]:
     if size >= total:
         return list(range(total))
     picked: dict[int, None] = {}
-    shows = [_shows(manifest, prompt, row, size) for prompt, row in _units(manifest, size)]
+    units = enumerate(_units(manifest, size))
+    shows = [_shows(manifest, prompt, row, size, turn) for turn, (prompt, row) in units]
     while shows and len(picked) < size:
         for each in list(shows):
             index = next(each, None)
@@ -117,18 +118,21 @@ def _units(manifest: Manifest, most: int) -> Iterator[tuple[Prompt, int]]:
         yield from ((prompt, number * rows // min(rows, most)) for number in range(min(rows, most)))
 
 
-def _shows(manifest: Manifest, prompt: Prompt, row: int, most: int) -> Iterator[int]:
-    """Tasks of one row that together show every value of its axes, each task as many new ones as it can."""
+def _shows(manifest: Manifest, prompt: Prompt, row: int, most: int, turn: int) -> Iterator[int]:
+    """Tasks of one row that together show every value of its axes, each task as many new ones as it can.
+
+    Each prompt begins at another value, its `turn`, so that a few tasks of many prompts show many values.
+    """
     start = manifest.start(prompt) + (prompt.rows.ends[row - 1] if row else 0) * prompt.repeat
     for block in prompt.rows.case(row).blocks:
-        for positions in _cover(block, most):
+        for positions in _cover(block, most, turn):
             rank = block.tree.rank(positions)
             if rank is not None:
                 yield start + rank * prompt.repeat
         start += block.tree.count * prompt.repeat
 
 
-def _cover(block: Block, most: int) -> Iterator[list[int]]:
+def _cover(block: Block, most: int, turn: int) -> Iterator[list[int]]:
     """Combinations until every position that stands in any has been seen; of a long axis, `most` of its positions."""
     unseen = [
         {number * len(axis) // min(len(axis), most) for number in range(min(len(axis), most))} for axis in block.axes
@@ -140,18 +144,18 @@ def _cover(block: Block, most: int) -> Iterator[list[int]]:
         box: dict[int, Positions] = {}
         found: Tree | None = None
         for axis in sorted(range(len(unseen)), key=lambda each: each != first):
-            fresh = {min(unseen[axis])} if axis == first else unseen[axis]
+            fresh = {sorted(unseen[axis])[turn % len(unseen[axis])]} if axis == first else unseen[axis]
             if not fresh:
                 continue
             tree = _within(block, {**box, axis: Positions(frozenset(fresh))})
             if tree.count:
                 box[axis], found = Positions(frozenset(fresh)), tree
             elif axis == first:
+                unseen[axis] -= fresh  # no combination holds it
                 break
         if found is None:
-            unseen[first].discard(min(unseen[first]))  # no combination holds it
             continue
-        positions = found.nth(0)
+        positions = found.nth(turn % found.count)
         for axis, position in enumerate(positions):
             unseen[axis].discard(position)
         yield positions

@@ -137,6 +137,14 @@ def test_a_sample_is_so_many_different_tasks_in_order(name: str, size: int) -> N
     assert found == sample(job(SAMPLED[name][0], files=FILES), size)
 
 
+def test_a_few_of_many_prompts_show_every_value_of_a_common_axis() -> None:
+    manifest = job("prompts: [a, b, c, d]\nsweep: {seed: [1, 2, 3, 4], output_format: [png, jpeg]}")
+    found = [fields(manifest.task(index)) for index in sample(manifest, 4)]
+    assert {each["prompt"] for each in found} == {*"abcd"}
+    assert {each["seed"] for each in found} == {*"1234"}
+    assert {each["output_format"] for each in found} == {"png", "jpeg"}
+
+
 def test_a_sample_of_millions_is_found_by_arithmetic() -> None:
     manifest = job("prompts: [a, b]\nsweep: {seed: {random: 1000000}, ratios: [1:1, 16:9, 21:9, 2:3, 3:2]}")
     found = sample(manifest, 12)
