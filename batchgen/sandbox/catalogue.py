@@ -65,8 +65,7 @@ RATIOS = {
     "9:21": (640, 1536),
 }
 
-# Output format -> media type.
-FORMATS = {"png": "image/png", "jpeg": "image/jpeg"}
+FORMATS = ("png", "jpeg")
 
 MAX_PROMPT_CHARACTERS = 10_000
 MAX_SEED = 4_294_967_294

@@ -12,7 +12,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from batchgen.sandbox.catalogue import ENDPOINT
-from batchgen.sandbox.server import LOG_PATH, create_app
+from batchgen.sandbox.server import CONTROL_PATH, LOG_PATH, create_app
 from batchgen.sandbox.settings import Settings
 
 _STDIN = 0
@@ -55,7 +55,8 @@ def _why_not(host: str, port: int, error: OSError) -> str:
 
 def _whereabouts(host: str, port: int) -> dict[str, str | int]:
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    return {"url": base + ENDPOINT, "log": base + LOG_PATH, "port": port, "pid": os.getpid()}
+    control = base + CONTROL_PATH
+    return {"url": base + ENDPOINT, "log": base + LOG_PATH, "control": control, "port": port, "pid": os.getpid()}
 
 
 def _listen_for_end(*, with_parent: bool) -> asyncio.Future[int]:

@@ -47,6 +47,8 @@ class Order:
     image: InputImage | None = None
     strength: float = 1.0
     """How far the result leaves the input image: 0 is the input, 1 is as if there were none."""
+    blurred: bool = False
+    """As moderation leaves it."""
 
 
 def digest_of(data: bytes) -> str:

@@ -84,7 +84,7 @@ class _Reading:
             negative_prompt=self._take("negative_prompt", str, ""),
             seed=self._take("seed", _seed, 0),
             aspect_ratio=self._take("aspect_ratio", _one_of(tuple(RATIOS)), "1:1"),
-            output_format=self._take("output_format", _one_of(tuple(FORMATS)), "png"),
+            output_format=self._take("output_format", _one_of(FORMATS), "png"),
             style_preset=self._take("style_preset", _one_of(STYLES), ""),
             strength=self._take("strength", _strength, 1.0),
             image=self.image,

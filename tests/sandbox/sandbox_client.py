@@ -1,16 +1,20 @@
 """A client that shows every answer of a sandbox as it came, and what its tests send."""
 
+import asyncio
 import io
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from PIL import Image
+from yarl import URL
 
 PATH = "/v1/images/generations"
 HEADERS = {"Accept": "image/*", "Authorization": "Bearer sandbox"}
 TEXT: dict[str, str | bytes] = {"model": "sd3-large", "prompt": "A cute baby sea otter wearing a beret"}
+BLANK_LINE = b"\r\n\r\n"
 Form = Mapping[str, str | bytes]
 Fields = Form | Sequence[tuple[str, str | bytes]]
 
@@ -43,6 +47,15 @@ def encode(fields: Fields, boundary: str = "----batchgen") -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Raw:
+    """An answer as it crossed the wire; `reset`: the connection did not end but broke."""
+
+    head: str
+    body: bytes
+    reset: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
     """Speaks to one sandbox."""
 
@@ -72,11 +85,55 @@ class Client:
         content = {"Content-Type": "multipart/form-data; boundary=----batchgen"}
         return await self.send("POST", PATH, encode(fields), {**content, **headers})
 
-    async def log(self) -> dict[str, Any]:
+    async def log(self, query: str = "") -> dict[str, Any]:
         """The log, decoded."""
-        async with self.session.get(self.base + "/log") as response:
+        async with self.session.get(self.base + "/log" + query) as response:
             log: dict[str, Any] = await response.json()
             return log
+
+    async def summary(self) -> dict[str, Any]:
+        """The sums of the log."""
+        summary: dict[str, Any] = (await self.log("?summary=1"))["summary"]
+        return summary
+
+    async def in_flight(self, least: int, most: int) -> dict[str, Any]:
+        """Wait until so many requests are being answered; the sums of the log then."""
+        while not least <= (summary := await self.summary())["in_flight"] <= most:  # noqa: ASYNC110 - over HTTP
+            await asyncio.sleep(0.01)
+        return summary
+
+    async def control(self, **change: Any) -> dict[str, Any]:
+        """Change settings; what stands then, or the error."""
+        async with self.session.post(self.base + "/control", json=change) as response:
+            told: dict[str, Any] = await response.json()
+            return told
+
+    async def raw(self, fields: Fields = TEXT, *, enough: int | None = None) -> Raw:
+        """A form over a bare socket, its answer byte by byte: until the end, or until `enough` bytes of body came."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", URL(self.base).port)
+        got, reset = b"", False
+        try:
+            writer.write(self._request(encode(fields)))
+            while enough is None or len(got.partition(BLANK_LINE)[2]) < enough:
+                chunk = await reader.read(1 << 20)
+                if not chunk:
+                    break
+                got += chunk
+        except ConnectionResetError:
+            reset = True
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+        head, _blank, body = got.partition(BLANK_LINE)
+        return Raw(head=head.decode("latin-1"), body=body, reset=reset)
+
+    def _request(self, body: bytes) -> bytes:
+        """A whole request for a picture, as bytes."""
+        headers = {**HEADERS, "Content-Type": "multipart/form-data; boundary=----batchgen"}
+        lines = [f"POST {PATH} HTTP/1.1", "Host: sandbox", "Connection: close", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join(lines).encode() + BLANK_LINE + body
 
 
 Serve = Callable[..., Awaitable[Client]]

@@ -32,4 +32,4 @@ async def serve() -> AsyncIterator[Serve]:
 @pytest.fixture
 async def client(serve: Serve) -> Client:
     """A client of a plain sandbox without a limit."""
-    return await serve(window=None)
+    return await serve(limits=())

@@ -1,6 +1,7 @@
 """The painter: the same request gives the same bytes, and every difference that should show does."""
 
 import io
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -9,7 +10,7 @@ from sandbox_client import TEXT, Client, Form, Serve, make_image
 
 from batchgen.sandbox.catalogue import RATIOS, STYLES
 from batchgen.sandbox.order import Order
-from batchgen.sandbox.painting import paint
+from batchgen.sandbox.painting import miniature, paint
 from batchgen.sandbox.painting.caption import caption
 from batchgen.sandbox.painting.scenes import SCENES
 from batchgen.sandbox.settings import Size
@@ -39,8 +40,40 @@ def test_the_same_order_gives_the_same_bytes(style: str) -> None:
     assert paint(order, 7, Size.SMALL) == paint(order, 7, Size.SMALL)
 
 
+def test_what_is_kept_of_earlier_pictures_changes_none() -> None:
+    orders = [Order(model="sd-core", prompt=f"otter {number}", style_preset="anime") for number in range(20)]
+    before = [paint(order, 7, Size.SMALL) for order in orders]
+    miniature._composition.cache_clear()
+    assert [paint(order, 7, Size.SMALL) for order in reversed(orders)] == before[::-1]
+
+
+@pytest.mark.parametrize("size", Size)
+def test_every_field_changes_the_bytes(size: Size) -> None:
+    order = Order(model="sd-core", prompt="otters")
+    others = [
+        order,
+        replace(order, model="sd3-large"),
+        replace(order, model="sd3-large-turbo"),
+        replace(order, model="one-more"),
+        replace(order, prompt="otter"),
+        replace(order, negative_prompt="otters"),
+        replace(order, aspect_ratio="16:9"),
+        replace(order, output_format="jpeg"),
+        replace(order, output_format="webp"),
+        replace(order, style_preset="tile-texture"),
+        replace(order, blurred=True),
+    ]
+    pictures = [*(paint(other, 7, size) for other in others), paint(order, 8, size)]
+    assert len(set(pictures)) == len(pictures)
+
+
+def test_of_many_small_pictures_no_two_are_equal() -> None:
+    order = Order(model="sd-core", prompt="otters", output_format="jpeg")
+    assert len({paint(order, seed, Size.SMALL) for seed in range(1, 2001)}) == 2000
+
+
 async def test_two_sandboxes_paint_the_same(serve: Serve) -> None:
-    bodies = [(await (await serve(window=None)).post(CORE)).body for _ in range(2)]
+    bodies = [(await (await serve(limits=())).post(CORE)).body for _ in range(2)]
     assert bodies[0] == bodies[1]
 
 
@@ -84,7 +117,7 @@ def test_a_full_picture_has_about_a_megapixel(ratio: str) -> None:
 
 
 async def test_full_size_over_the_wire(serve: Serve) -> None:
-    client = await serve(window=None, size=Size.FULL)
+    client = await serve(limits=(), size=Size.FULL)
     answer = await client.post({**TEXT, "aspect_ratio": "16:9", "output_format": "jpeg"})
     assert answer.picture.size == (1344, 768)
     assert len(answer.body) < 2_500_000

@@ -70,6 +70,7 @@ def test_it_says_where_it_is_in_one_line_of_json(processes: list[subprocess.Pope
     assert told == {
         "url": f"{base}/v1/images/generations",
         "log": f"{base}/log",
+        "control": f"{base}/control",
         "port": told["port"],
         "pid": process.pid,
     }
@@ -180,7 +181,13 @@ def test_a_taken_port_is_told_in_one_line() -> None:
         (["--log", "/nowhere/log.ndjson"], "batchgen sandbox: /nowhere/log.ndjson: No such file or directory"),
         (["--host", "192.0.2.1"], "batchgen sandbox: cannot listen on port 8100 of 192.0.2.1"),
         (["--limit", "150"], "write it as 150/10s, or none"),
-        (["--fail", "oops=1"], "KIND is one of 429, 500, cut, drop, hang"),
+        (["--limit", "none", "--limit", "150/10s"], "none means no limit at all; give it alone"),
+        (["--restore-after", "5"], "give --halve-after an earlier time"),
+        (["--halve-after", "5", "--restore-after", "5"], "give --halve-after an earlier time"),
+        (["--retry-after", "5\n"], "is not text of a header"),
+        (["--outage", "40..10"], "write FROM..TO in seconds after the start, as 10..40"),
+        (["--flap", "10"], "write both in seconds, as 10/5"),
+        (["--fail", "oops=1"], "KIND is one of 400, 401, 402"),
         (["--fail", "cut=0.6", "--fail", "drop=0.6"], "together they are at most 1"),
         (["--size", "huge"], "'huge' is not one of"),
     ],

@@ -66,7 +66,7 @@ async def test_authorization_comes_before_everything(client: Client) -> None:
 
 
 async def test_the_key_can_be_chosen_and_is_never_logged(serve: Serve) -> None:
-    client = await serve(key="canary-7", window=None)
+    client = await serve(key="canary-7", limits=())
     assert (await client.post(TEXT)).status == 401
     good = await client.post(TEXT, {**HEADERS, "Authorization": "Bearer canary-7"})
     assert good.status == 200
@@ -179,11 +179,16 @@ async def test_only_pictures_are_billed(client: Client) -> None:
         "pictures": 3,
         "billed_credits": 13.5,
         "by_status": {"200": 3, "400": 1, "401": 1},
+        "by_fault": {},
+        "admitted": 4,
+        "throttled": 0,
+        "in_flight": 0,
+        "peak_in_flight": 1,
     }
 
 
 async def test_the_log_can_be_a_file_too(serve: Serve, tmp_path: Path) -> None:
-    client = await serve(window=None, log_file=tmp_path / "log.ndjson")
+    client = await serve(limits=(), log_file=tmp_path / "log.ndjson")
     await client.post(TEXT)
     await client.post({})
     lines = [json.loads(line) for line in (tmp_path / "log.ndjson").read_text().splitlines()]

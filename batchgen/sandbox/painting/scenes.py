@@ -1,12 +1,13 @@
 """Style -> scene and the colours that suit it. Each style looks like no other."""
 
+import random
 from collections.abc import Callable, Mapping
 
 from PIL import Image
 
 from batchgen.sandbox.painting import graphics, landscapes, paper, playful, solids
 from batchgen.sandbox.painting.canvas import Sheet
-from batchgen.sandbox.painting.palette import Mood
+from batchgen.sandbox.painting.palette import Mood, choose_palette
 
 Scene = Callable[[Sheet], Image.Image]
 
@@ -30,3 +31,15 @@ SCENES: Mapping[str, tuple[Scene, Mood]] = {
     "pixel-art": (playful.pixel_art, Mood()),
     "tile-texture": (playful.tiles, Mood()),
 }
+
+# Model -> how rich its pictures are; the scene stays the same.
+_DETAIL = {"sd3-large": 1.0, "sd3-large-turbo": 0.75, "sd-core": 0.9}
+
+
+def paint_scene(style: str, model: str, size: tuple[int, int], theme: random.Random, rng: random.Random) -> Image.Image:
+    """The scene of this style; `theme` chooses its motif and the region of its colours, `rng` all else."""
+    motif = theme.randrange(1 << 16)
+    scene, mood = SCENES[style]
+    palette = choose_palette(mood, theme, rng)
+    detail = _DETAIL.get(model, 1.0)
+    return scene(Sheet(width=size[0], height=size[1], rng=rng, palette=palette, motif=motif, detail=detail))

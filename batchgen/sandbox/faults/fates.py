@@ -1,36 +1,38 @@
-"""Which requests go wrong on purpose, and how: a draw by the request's number, so that a seed repeats them all."""
+"""Which requests go wrong on purpose: drawn by the request's number, so that a seed repeats them, or named."""
 
 import random
-from collections.abc import Mapping
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
 
-
-class Fault(StrEnum):
-    """What the sandbox can do instead of answering well."""
-
-    THROTTLED = "429"
-    INTERNAL = "500"
-    CUT = "cut"
-    """The picture is made and billed, and its body ends half way."""
-    DROP = "drop"
-    """The picture is made and billed, and the connection closes without an answer."""
-    HANG = "hang"
-    """Nothing is made, billed or answered, and the connection stays open."""
-
+from batchgen.sandbox.faults.kinds import Fault
 
 Rates = Mapping[Fault, float]
+
+WELL = "ok"
+
+_BY_NAME: Mapping[str, Fault] = {str(fault): fault for fault in Fault}
 
 
 def parse_rate(text: str) -> tuple[Fault, float]:
     """Read `429=0.05`. Raises ValueError with the right spelling."""
-    kind, equals, rate = text.partition("=")
+    kind, _equals, rate = text.partition("=")
     try:
-        fault, share = Fault(kind), float(rate)
-    except ValueError:
-        equals = ""
-    if not equals or not 0 <= share <= 1:
+        fault, share = _BY_NAME[kind], float(rate)
+    except (KeyError, ValueError):
+        share = -1.0
+    if not 0 <= share <= 1:
         raise ValueError(f"{text!r} is not KIND=RATE; KIND is one of {', '.join(Fault)}, RATE is 0 to 1")
     return fault, share
+
+
+def parse_script(texts: Iterable[str]) -> tuple[Fault | None, ...]:
+    """Fates by name, `ok` for none. Raises ValueError with the right spelling."""
+    return tuple(None if text == WELL else _parse_fault(text) for text in texts)
+
+
+def _parse_fault(text: str) -> Fault:
+    if text not in _BY_NAME:
+        raise ValueError(f"{text!r} is not a fate; it is {WELL} or one of {', '.join(Fault)}")
+    return _BY_NAME[text]
 
 
 def check_rates(rates: Rates) -> None:
