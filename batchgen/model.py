@@ -133,6 +133,16 @@ class CutOff(str):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What an answer's headers say may still be sent: a reason to slow down, never to speed up."""
+
+    remaining: int
+    """Sends."""
+    reset_s: float
+    """Seconds, from the answer on, until there are more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """An attempt that brought no picture."""
 
@@ -142,6 +152,7 @@ class Failure:
     """The provider's words, or ours where it had none; one line, never a key."""
     status: int | None = None
     retry_after_s: float | None = None
+    allowance: Allowance | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +168,7 @@ class Success:
     request_id: str | None = None
     filtered: bool = False
     """The server marked the picture as blurred by its content filter."""
+    allowance: Allowance | None = None
 
 
 Outcome = Success | Failure

@@ -1,14 +1,12 @@
 """The one door to the network: a `Call` goes out, a `Reply` or a `Failure` comes back, and no client exception passes.
 
 aiohttp's client is imported here and nowhere else. Its errors can hold the request's headers, and so the key: none is
-stored, logged or quoted whole; a failure's words are made here from its kind. A key that a server echoes stops here.
+stored, logged or quoted whole; a failure's words are made here from its kind.
 """
 
 from __future__ import annotations
 
-import ssl
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import aiofiles
@@ -16,14 +14,14 @@ import aiohttp
 import anyio
 
 from batchgen import __version__
-from batchgen.model import Billing, Failure, Fault, Picture
-from batchgen.providers.conversation import Reply
+from batchgen.engine.bounds import Bounds, PacedBody, TooSlow
+from batchgen.engine.exchange import Exchange
+from batchgen.model import Billing, CutOff, Failure, Fault, Picture
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable
 
-    from batchgen.model import Secret
-    from batchgen.providers.conversation import Body, Call
+    from batchgen.providers.conversation import Body, Call, Reply
 
 CONNECT_S = 30.0
 MOST_TEXT_BYTES = 64 * 1024
@@ -44,36 +42,30 @@ class Sink(Protocol):
         """All bytes came: the picture that they are, or why they are none."""
 
 
-@dataclass(slots=True)
-class _Progress:
-    """How far a call got; what an error means depends on it."""
-
-    on_sent: Callable[[], None]
-    sent: bool = False
-    status: int | None = None
-
-
 class Transport:
     """Sends calls through one pool of connections."""
 
-    def __init__(self, session: aiohttp.ClientSession, timeout_s: float) -> None:
+    def __init__(self, session: aiohttp.ClientSession, bounds: Bounds) -> None:
         self._session = session
-        self._timeout_s = timeout_s
+        self._bounds = bounds
 
     async def exchange(self, call: Call, sink: Sink, on_sent: Callable[[], None]) -> Reply | Failure:
-        """Send a call and read its whole answer; `on_sent` is called when the request's headers have left.
+        """Send a call and read its whole answer; `on_sent` is called when the request's headers leave.
 
         The body of a 200 that brings a picture goes to `sink`, whose OSErrors pass through; of any other body the first
-        64 KiB are kept.
+        64 KiB are kept. The status of an error is its verdict, however its body ends: it is a Reply all the same.
         """
-        progress = _Progress(on_sent)
+        so_far = Exchange(call.bearer, on_sent)
         try:
-            with anyio.fail_after(self._timeout_s):
-                return await self._exchange(call, sink, progress)
-        except (aiohttp.ClientError, TimeoutError, ssl.SSLError, ConnectionError) as error:
-            return read_error(error, sent=progress.sent, status=progress.status)
+            with anyio.fail_after(self._bounds.total_s):
+                return await self._exchange(call, sink, so_far)
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last: a host that no name can be
+            if so_far.unstored:
+                raise
+            failure = read_error(error, sent=so_far.sent, status=so_far.status)
+            return failure if so_far.status in {None, 200} else so_far.reply(flaw=CutOff(failure.words))
 
-    async def _exchange(self, call: Call, sink: Sink, progress: _Progress) -> Reply:
+    async def _exchange(self, call: Call, sink: Sink, so_far: Exchange) -> Reply:
         headers = {
             **call.headers,
             "Authorization": f"Bearer {call.bearer.reveal()}",
@@ -81,44 +73,79 @@ class Transport:
         }
         data = call.body.head if call.body.image is None else _stream(call.body)
         request = self._session.request(
-            call.method, call.url, headers=headers, data=data, allow_redirects=False, trace_request_ctx=progress
+            call.method, call.url, headers=headers, data=data, allow_redirects=False, trace_request_ctx=so_far
         )
         async with request as response:
-            progress.status = response.status
-            found = {name.lower(): _without(call.bearer, value) for name, value in response.headers.items()}
+            so_far.note_answer(response.status, response.headers.items())
+            if so_far.packing:
+                return so_far.reply(flaw=f"packed with {so_far.packing}, which was not asked for")
+            body = PacedBody(response.content, self._bounds)
             if response.status != 200 or not call.brings_picture:
-                text = _without(call.bearer, await _read_text(response.content))
-                return Reply(status=response.status, headers=found, text=text)
-            async for chunk in response.content.iter_any():
-                await sink.write(chunk)
-            end = await sink.finish()
+                await _read_text(body, so_far.text)
+                return so_far.reply()
+            end = self._too_much(response.content_length or 0) or await self._read_picture(body, sink, so_far)
         if isinstance(end, Picture):
-            return Reply(status=200, headers=found, picture=end)
-        return _no_picture(found, end, sink.beginning.decode(errors="replace"), call.bearer)
+            return so_far.reply(end)
+        so_far.text += sink.beginning
+        return so_far.reply(flaw=end)
+
+    async def _read_picture(self, body: PacedBody, sink: Sink, so_far: Exchange) -> Picture | str:
+        """All of a body into the sink: the picture that it is, or why it is none."""
+        size_bytes = 0
+        while chunk := await body.read():
+            size_bytes += len(chunk)
+            if flaw := self._too_much(size_bytes):
+                return flaw
+            with so_far.storing():
+                await sink.write(chunk)
+        with so_far.storing():
+            end = await sink.finish()
+        if isinstance(end, Picture) and end.width * end.height > self._bounds.most_pixels:
+            return f"{end.width} x {end.height} px are more than {self._bounds.most_pixels} pixels"
+        return end
+
+    def _too_much(self, size_bytes: int) -> str:
+        return f"more than {self._bounds.most_bytes} bytes" if size_bytes > self._bounds.most_bytes else ""
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request that leaves on a quiet connection only.
+
+    Bytes that came after an answer's end, while its connection lay idle, would be taken for the answer to the next
+    request, and a picture filed under another task.
+    """
+
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        """See aiohttp."""
+        if conn.protocol is None or conn.protocol.should_close:
+            raise aiohttp.ServerDisconnectedError
+        return await super().send(conn)
 
 
 @asynccontextmanager
-async def open_transport(timeout_s: float) -> AsyncIterator[Transport]:
-    """A transport whose calls take at most `timeout_s` each, from the connection to the last byte."""
+async def open_transport(bounds: Bounds | float) -> AsyncIterator[Transport]:
+    """A transport whose calls keep to these bounds; a number is their `total_s`, the others being as they come."""
+    if not isinstance(bounds, Bounds):
+        bounds = Bounds(total_s=bounds)
     tracing = aiohttp.TraceConfig()
     tracing.on_request_headers_sent.append(_note_sent)
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=timeout_s),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=bounds.total_s),
         headers={"Accept-Encoding": "identity", "User-Agent": f"batchgen/{__version__}"},
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
         trace_configs=[tracing],
+        request_class=_Request,
     ) as session:
-        yield Transport(session, timeout_s)
+        yield Transport(session, bounds)
 
 
 async def _note_sent(_session: object, context: object, _params: object) -> None:
-    progress = getattr(context, "trace_request_ctx", None)
-    if isinstance(progress, _Progress) and not progress.sent:
-        progress.sent = True
-        progress.on_sent()
+    so_far = getattr(context, "trace_request_ctx", None)
+    if isinstance(so_far, Exchange):
+        so_far.note_sent()
 
 
 async def _stream(body: Body) -> AsyncIterator[bytes]:
@@ -131,42 +158,33 @@ async def _stream(body: Body) -> AsyncIterator[bytes]:
     yield body.tail
 
 
-async def _read_text(content: aiohttp.StreamReader) -> str:
-    """The beginning of a body as text; what is past 64 KiB stays unread and the connection is given up."""
-    kept = bytearray()
-    async for chunk in content.iter_any():
-        kept += chunk
-        if len(kept) >= MOST_TEXT_BYTES:
-            break
-    return bytes(kept[:MOST_TEXT_BYTES]).decode(errors="replace")
-
-
-def _no_picture(headers: Mapping[str, str], flaw: str, beginning: str, key: Secret) -> Reply:
-    """A 200 that brought none; where the server echoed the key, a flaw that quotes the bytes may hold a part of it."""
-    text = _without(key, beginning)
-    return Reply(status=200, headers=headers, flaw=flaw if text == beginning else "not a picture", text=text)
-
-
-def _without(key: Secret, text: str) -> str:
-    """What a server said, should it echo the key: hidden before anything is cut short, so that no part is left."""
-    return text.replace(key.reveal(), "***")
+async def _read_text(body: PacedBody, kept: bytearray) -> None:
+    """The beginning of a body; what is past 64 KiB stays unread and the connection is given up."""
+    while len(kept) < MOST_TEXT_BYTES and (chunk := await body.read()):
+        kept += chunk[: MOST_TEXT_BYTES - len(kept)]
 
 
 def read_error(error: Exception, *, sent: bool, status: int | None) -> Failure:
     """What a client exception means: its fault from its kind, its billing from how far the request got."""
-    if isinstance(error, TimeoutError):
-        fault, words = Fault.TIMEOUT, "no answer in time" if status is None else "the answer stopped coming"
+    if isinstance(error, TooSlow):
+        fault, words = Fault.TIMEOUT, "the answer came too slowly"
+    elif isinstance(error, TimeoutError):
+        fault, words = Fault.TIMEOUT, "no answer in time" if status is None else "the answer did not end in time"
     elif status is not None:
         fault, words = Fault.CUT_OFF, "the connection ended before the answer did"
-    elif isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+    elif isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | UnicodeError):
         fault, words = Fault.MISDIRECTED, "the url can't be called"
     else:
         fault, words = Fault.UNREACHABLE, _unreachable(error)
+    return Failure(fault=fault, billing=_billing(sent=sent, status=status), words=words, status=status)
+
+
+def _billing(*, sent: bool, status: int | None) -> Billing:
     if status is None:
-        billing = Billing.MAYBE if sent else Billing.NO
-    else:
-        billing = {2: Billing.YES, 4: Billing.NO}.get(status // 100, Billing.MAYBE)
-    return Failure(fault=fault, billing=billing, words=words, status=status)
+        return Billing.MAYBE if sent else Billing.NO
+    if status == 200:
+        return Billing.YES
+    return Billing.NO if 400 <= status < 500 else Billing.MAYBE
 
 
 def _unreachable(error: Exception) -> str:
@@ -181,6 +199,8 @@ def _unreachable(error: Exception) -> str:
             words = f"no connection to {error.host}:{error.port} ({error.os_error.strerror or 'refused'})"
         case aiohttp.ServerDisconnectedError():
             words = "the server closed the connection without an answer"
+        case aiohttp.ClientResponseError():
+            words = "the server's answer is not HTTP"
         case aiohttp.ClientOSError() | ConnectionError():
             words = f"the connection was lost ({error.strerror or type(error).__name__})"
         case _:

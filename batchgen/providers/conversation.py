@@ -53,12 +53,12 @@ class Reply:
 
     status: int
     headers: Mapping[str, str]
-    """By lower-case name."""
+    """By lower-case name; one that came more than once is one list, `a, b`."""
     picture: Picture | None = None
     text: str = ""
     """The first 64 KiB of a body that is no picture."""
     flaw: str = ""
-    """Why the body of a 200 is not a picture; a `CutOff` where more bytes might have mended it."""
+    """Why the body of a 200 is not a picture; a `CutOff` where more bytes might have mended it, or an error's words."""
 
 
 Conversation = Generator[Call, Reply, Outcome]

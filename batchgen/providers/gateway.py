@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Final
 from batchgen.model import Billing, CutOff, Failure, Fault, Request, Secret, Success, Window
 from batchgen.providers.capabilities import Capabilities, Choice, File, Model, Number, Text, Whole
 from batchgen.providers.conversation import Body, Call, Conversation, Provider, Reply
-from batchgen.providers.retry_after import retry_after_s
+from batchgen.providers.rate_headers import read_allowance
+from batchgen.providers.retry_after import answered_at, retry_after_s
 
 if TYPE_CHECKING:
-    from batchgen.model import Outcome
+    from batchgen.model import Allowance, Outcome
 
 RATIOS = ("16:9", "1:1", "21:9", "2:3", "3:2", "4:5", "5:4", "9:16", "9:21")
 STYLES = (
@@ -118,6 +119,8 @@ def read_reply(reply: Reply, key: Secret) -> Outcome:
         return _failure(reply, Fault.NOT_A_PICTURE, Billing.MAYBE, f"status {reply.status} brings no picture")
     name, words, whole = _read_error(reply.text)
     fault = _fault(reply.status, name)
+    if reply.status == 403 and not name and isinstance(reply.flaw, CutOff):
+        fault, words = Fault.CUT_OFF, reply.flaw  # whom it refuses, the prompt or the account, was in what is missing
     if fault is Fault.UNAUTHORISED and reply.status == 401:
         words = "the key was refused"  # the provider's own words can echo part of the key
     if fault is Fault.MISDIRECTED:
@@ -151,7 +154,8 @@ def _read_picture(reply: Reply) -> Outcome:
         seed=reply.headers.get("seed"),
         finish_reason=finish_reason,
         request_id=reply.headers.get("x-request-id"),
-        filtered=finish_reason == "CONTENT_FILTERED",
+        filtered="CONTENT_FILTERED" in (finish_reason or ""),
+        allowance=_allowance(reply),
     )
 
 
@@ -162,7 +166,12 @@ def _failure(reply: Reply, fault: Fault, billing: Billing, words: str) -> Failur
         words=words or f"status {reply.status} with no words",
         status=reply.status,
         retry_after_s=retry_after_s(reply.headers),
+        allowance=_allowance(reply),
     )
+
+
+def _allowance(reply: Reply) -> Allowance | None:
+    return read_allowance(reply.headers, answered_at(reply.headers))
 
 
 def _fault(status: int, name: str) -> Fault:

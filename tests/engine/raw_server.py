@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+    Then = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 Answer = bytes | None
 """What is said before the connection ends; None: it is reset."""
@@ -44,20 +47,36 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
     return head + await reader.readexactly(length)
 
 
+async def read_head(reader: asyncio.StreamReader) -> bytes:
+    """The headers of a request; its body stays unread."""
+    return await reader.readuntil(b"\r\n\r\n")
+
+
+async def read_any(reader: asyncio.StreamReader) -> bytes:
+    """Whatever comes first, HTTP or not."""
+    return await reader.read(4096)
+
+
+async def read_nothing(_reader: asyncio.StreamReader) -> bytes:
+    """Nothing, not even a byte."""
+    return b""
+
+
 @asynccontextmanager
 async def raw_server(
     answer: Answer = b"",
-    then: Callable[[asyncio.StreamWriter], Awaitable[None]] | None = None,
+    then: Then | None = None,
     *,
-    reads: bool = True,
+    reads: Callable[[asyncio.StreamReader], Awaitable[bytes]] = read_request,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[RawServer]:
-    """Reads each request, answers, does what comes `then`, and closes; or answers without reading first."""
+    """Reads each request, answers, does what comes `then`, and closes."""
     seen = RawServer(port=0)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen.connections += 1
         try:
-            seen.requests.append(await (read_request(reader) if reads else reader.read(4096)))
+            seen.requests.append(await reads(reader))
             if answer is None:
                 reset(writer)
                 return
@@ -70,7 +89,7 @@ async def raw_server(
         finally:
             writer.close()
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=tls)
     seen.port = server.sockets[0].getsockname()[1]
     async with server:
         yield seen
@@ -81,6 +100,31 @@ def reset(writer: asyncio.StreamWriter) -> None:
     sock = writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
+
+
+async def reset_then(writer: asyncio.StreamWriter) -> None:
+    """What was said is on its way; then a reset."""
+    reset(writer)
+
+
+async def silence(writer: asyncio.StreamWriter) -> None:
+    """Nothing more comes, for as long as the client stays."""
+    await writer.wait_closed()
+
+
+async def drip(writer: asyncio.StreamWriter) -> None:
+    """A byte now and then, without end."""
+    while not writer.is_closing():
+        writer.write(b"g")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def flood(writer: asyncio.StreamWriter) -> None:
+    """As much as the client takes, without end."""
+    while not writer.is_closing():
+        writer.write(bytes(65_536))
+        await writer.drain()
 
 
 def free_port() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -9,16 +10,20 @@ import aiohttp
 import pytest
 from aiohttp.client_exceptions import UnixClientConnectorError
 from aiohttp.client_reqrep import ConnectionKey, RequestInfo
-from engine_samples import KEY
+from engine_samples import KEY, call
 from multidict import CIMultiDict, CIMultiDictProxy
+from wire_shim import mocked_wire
+from wire_talk import exchange
 from yarl import URL
 
+from batchgen.engine.bounds import TooSlow
 from batchgen.engine.transport import read_error
 from batchgen.model import Billing, Failure, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+URL_CALLED = "http://127.0.0.1:9/v1"
 WHERE = URL(f"http://127.0.0.1:1/{KEY}")
 HEADERS = CIMultiDictProxy(CIMultiDict({"Authorization": f"Bearer {KEY}"}))
 ASKED = RequestInfo(WHERE, "POST", HEADERS, WHERE)
@@ -35,6 +40,8 @@ def _tree(kind: type[Exception]) -> Iterator[type[Exception]]:
 
 
 KINDS = list(dict.fromkeys(_tree(aiohttp.ClientError)))
+# What the client lets through as it is, from the socket, from TLS and from a name: TimeoutError is an OSError too.
+BARE = [kind for kind in dict.fromkeys(_tree(OSError)) if kind.__module__ in {"builtins", "ssl", "socket"}]
 
 # How each family is made; the first that fits a class is its way.
 WAYS: list[tuple[type[Exception], Callable[[Any], Exception]]] = [
@@ -56,7 +63,7 @@ def _made(kind: type[Exception]) -> Exception:
 
 @pytest.mark.parametrize("status", [None, 200, 302, 400, 500])
 @pytest.mark.parametrize("sent", [False, True])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *BARE])
 def test_every_exception_of_the_client_is_a_fault(kind: type[Exception], status: int | None, *, sent: bool) -> None:
     failure = read_error(_made(kind), sent=sent or status is not None, status=status)
     assert isinstance(failure, Failure)
@@ -66,9 +73,20 @@ def test_every_exception_of_the_client_is_a_fault(kind: type[Exception], status:
     assert failure.status == status
 
 
-def test_the_tree_is_the_whole_one() -> None:
+@pytest.mark.parametrize("kind", [*KINDS, *BARE, UnicodeError])
+async def test_none_passes_the_door(kind: type[Exception]) -> None:
+    with mocked_wire() as wire:
+        wire.post(URL_CALLED, exception=_made(kind))
+        done = await exchange(call(URL_CALLED))
+    assert (done.failure.billing, done.failure.status, done.sent) == (Billing.NO, None, 0)
+    assert (done.failure.fault is Fault.TIMEOUT) is issubclass(kind, TimeoutError)
+
+
+def test_the_trees_are_the_whole_ones() -> None:
     assert len(KINDS) > 20
     assert {aiohttp.ServerDisconnectedError, aiohttp.SocketTimeoutError, aiohttp.ClientPayloadError} < set(KINDS)
+    assert {TimeoutError, ConnectionResetError, BrokenPipeError, ssl.SSLError, ssl.SSLCertVerificationError} < set(BARE)
+    assert {socket.gaierror, BlockingIOError, InterruptedError, ssl.SSLZeroReturnError, OSError} < set(BARE)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +95,7 @@ def test_the_tree_is_the_whole_one() -> None:
         (False, None, Billing.NO),
         (True, None, Billing.MAYBE),
         (True, 200, Billing.YES),
+        (True, 204, Billing.MAYBE),
         (True, 302, Billing.MAYBE),
         (True, 400, Billing.NO),
         (True, 429, Billing.NO),
@@ -84,11 +103,11 @@ def test_the_tree_is_the_whole_one() -> None:
     ],
 )
 def test_billing_goes_by_how_far_it_got(status: int | None, billing: Billing, *, sent: bool) -> None:
-    for kind in KINDS:
+    for kind in [*KINDS, *BARE]:
         assert read_error(_made(kind), sent=sent, status=status).billing is billing
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, TimeoutError)])
+@pytest.mark.parametrize("kind", [kind for kind in [*KINDS, *BARE] if issubclass(kind, TimeoutError)])
 def test_time_outs_are_time_outs_though_they_are_connection_errors_too(kind: type[Exception]) -> None:
     assert read_error(_made(kind), sent=True, status=None).fault is Fault.TIMEOUT
     assert read_error(_made(kind), sent=True, status=200).fault is Fault.TIMEOUT
@@ -102,6 +121,9 @@ WORDS: list[tuple[Exception, Fault, str]] = [
     (aiohttp.ServerDisconnectedError(), Fault.UNREACHABLE, "closed the connection without an answer"),
     (ConnectionResetError(104, "Connection reset by peer"), Fault.UNREACHABLE, "lost (Connection reset by peer)"),
     (TimeoutError(), Fault.TIMEOUT, "no answer in time"),
+    (TooSlow(), Fault.TIMEOUT, "the answer came too slowly"),
+    (_made(aiohttp.ClientResponseError), Fault.UNREACHABLE, "the server's answer is not HTTP"),
+    (UnicodeError("label too long"), Fault.MISDIRECTED, "the url can't be called"),
     (aiohttp.InvalidURL("http://"), Fault.MISDIRECTED, "the url can't be called"),
     (aiohttp.NonHttpUrlClientError("ftp://x"), Fault.MISDIRECTED, "the url can't be called"),
     (ssl.SSLError("bad"), Fault.UNREACHABLE, "the exchange failed (SSLError)"),

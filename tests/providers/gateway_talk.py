@@ -52,12 +52,17 @@ def ask(of: Request) -> Call:
 
 
 def answer(
-    status: int, text: str = "", headers: dict[str, str] | None = None, picture: Picture | None = None
+    status: int,
+    text: str = "",
+    headers: dict[str, str] | None = None,
+    picture: Picture | None = None,
+    flaw: str = "",
 ) -> Outcome:
     """What a conversation makes of its one answer."""
     conversation = converse(request(), URL, KEY)
     next(conversation)
-    flaw = "no picture begins like this" if status == 200 and picture is None else ""
+    if status == 200 and picture is None:
+        flaw = "no picture begins like this"
     try:
         conversation.send(Reply(status=status, headers=headers or {}, picture=picture, text=text, flaw=flaw))
     except StopIteration as end:

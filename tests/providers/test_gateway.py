@@ -11,7 +11,7 @@ from gateway_talk import IMAGE, IMAGE_BYTES, KEY, PICTURE, URL, answer, ask, bod
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchgen.model import Billing, Failure, Fault, Success
+from batchgen.model import Allowance, Billing, CutOff, Failure, Fault, Success
 from batchgen.providers import PROVIDERS
 from batchgen.providers.gateway import encode_form
 
@@ -152,7 +152,10 @@ def test_a_picture_without_those_headers_is_a_success_too() -> None:
     assert answer(200, picture=PICTURE) == Success(picture=PICTURE, status=200, content_type="")
 
 
-@pytest.mark.parametrize(("reason", "filtered"), [("CONTENT_FILTERED", True), ("SUCCESS", False), (None, False)])
+@pytest.mark.parametrize(
+    ("reason", "filtered"),
+    [("CONTENT_FILTERED", True), ("SUCCESS, CONTENT_FILTERED", True), ("SUCCESS", False), (None, False)],
+)
 def test_the_finish_reason_tells_a_blurred_picture(reason: str | None, filtered: bool) -> None:  # noqa: FBT001 - a row
     outcome = answer(200, headers={"finish-reason": reason} if reason else {}, picture=PICTURE)
     assert isinstance(outcome, Success)
@@ -212,6 +215,23 @@ def test_each_row_of_the_error_table(status: int, name: str, fault: Fault, billi
     outcome = failure(status, error(name) if name else "")
     assert (outcome.status, outcome.fault, outcome.billing) == (status, fault, billing)
     assert outcome.words
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "fault"),
+    [
+        (403, '{"id": "1", "na', Fault.CUT_OFF),
+        (403, error("content_moderation"), Fault.REFUSED),
+        (403, error("forbidden"), Fault.UNAUTHORISED),
+        (401, "", Fault.UNAUTHORISED),
+        (429, "sl", Fault.THROTTLED),
+    ],
+)
+def test_of_a_cut_error_only_a_403_is_no_verdict(status: int, text: str, fault: Fault) -> None:
+    outcome = answer(status, text, flaw=CutOff("the connection ended before the answer did"))
+    assert isinstance(outcome, Failure)
+    assert (outcome.fault, outcome.billing, outcome.status) == (fault, Billing.NO, status)
+    assert ("the connection ended" in outcome.words) is (fault is Fault.CUT_OFF)
 
 
 @pytest.mark.parametrize("status", [201, 202, 203, 204, 205, 206, 226, 299])
@@ -318,53 +338,19 @@ def test_a_body_of_nothing_but_brackets_is_no_more_than_strange_words(opening: s
     assert (outcome.fault, outcome.billing) == (Fault.OVERLOADED, Billing.MAYBE)
 
 
-# How long to wait
+# What may still be sent
 
-NOW = "Sun, 22 Nov 2026 02:30:00 GMT"
-
-
-@pytest.mark.parametrize(
-    ("asked", "date", "wait_s"),
-    [
-        ("7", None, 7),
-        (" 7 ", None, 7),
-        ("0", None, 0),
-        ("3600", None, 3600),
-        ("86400", None, 3600),
-        ("1000000000", None, 3600),
-        ("9" * 5000, None, 3600),
-        ("Sun, 22 Nov 2026 02:31:30 GMT", NOW, 90),
-        ("Sunday, 22-Nov-26 02:31:30 GMT", NOW, 90),
-        ("Sun, 22 Nov 2026 02:29:00 GMT", NOW, 0),
-        ("Mon, 22 Nov 2027 02:30:00 GMT", NOW, 3600),
-        ("Sun, 22 Nov 2026 02:31:30 GMT", None, None),
-        ("Sun, 22 Nov 2026 02:31:30 GMT", "yesterday", None),
-        ("Sun, 22 Nov 2026 02:31:30", NOW, None),
-        ("-1", NOW, None),
-        ("abc", NOW, None),
-        ("1e9", NOW, None),
-        ("1.5", NOW, None),
-        ("\u0667", NOW, None),
-        ("", NOW, None),
-        (None, NOW, None),
-        ("Sun, 22 Nov 99999 02:31:30 GMT", NOW, None),
-        ("Sun, 22 Nov 2026 02:31:30 +99999999999999999999", NOW, None),
-        ("22 Nov 99999999999999999999 02:31:30 GMT", NOW, None),
-    ],
-    ids=lambda value: ascii(value)[:50],
-)
-def test_each_form_of_retry_after(asked: str | None, date: str | None, wait_s: float | None) -> None:
-    given_headers = {"retry-after": asked, "date": date}
-    headers = {name: value for name, value in given_headers.items() if value is not None}
-    assert failure(429, headers=headers).retry_after_s == wait_s
+TOLD = {"x-ratelimit-remaining": "7", "x-ratelimit-reset": "1795314630", "date": "Sun, 22 Nov 2026 02:30:00 GMT"}
 
 
-@given(asked=st.text(max_size=60), date=st.text(max_size=60))
-@example(asked="1 Jan 2024 1:1:1 +99999999999999999999", date=NOW)
-def test_any_other_retry_after_is_a_time_in_bounds_or_ignored(asked: str, date: str) -> None:
-    for now in (date, NOW):
-        wait_s = failure(503, headers={"retry-after": asked, "date": now}).retry_after_s
-        assert wait_s is None or 0 <= wait_s <= 3600
+@pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 403, 429, 500, 503])
+def test_every_answer_tells_what_may_still_be_sent(status: int) -> None:
+    assert answer(status, headers=TOLD).allowance == Allowance(remaining=7, reset_s=30)
+    assert answer(status).allowance is None
+
+
+def test_a_picture_tells_it_too() -> None:
+    assert answer(200, headers=TOLD, picture=PICTURE).allowance == Allowance(remaining=7, reset_s=30)
 
 
 # The two kinds

@@ -1,0 +1,60 @@
+"""How much may come in answer to a request, how long it may take and how slow it may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import anyio
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What an answer may take; what goes beyond is given up."""
+
+    total_s: float
+    """From the wait for a connection to the last byte."""
+    most_bytes: int = 64 * 1024 * 1024
+    """Of a picture. The API's are some 2 MB; 16 bits in each of four channels make 8 MB of a million pixels."""
+    most_pixels: int = 1024**3 // 4 // 3
+    """Of a picture: what Pillow opens without warning of a decompression bomb (its MAX_IMAGE_PIXELS, 89 million)."""
+    least_bytes_per_s: float = 1024
+    """Below this, on average over `over_s` of waiting for bytes, an answer comes too slowly."""
+    over_s: float = 30.0
+
+
+class Incoming(Protocol):
+    """A body that is coming."""
+
+    async def readany(self) -> bytes:
+        """What has come; waits while that is nothing; `b""` at the end."""
+
+
+class TooSlow(TimeoutError):  # noqa: N818 - what was found; the door makes it a fault
+    """A body comes more slowly than its bounds allow."""
+
+
+class PacedBody:
+    """A body read as it comes, each share of `least_bytes_per_s * over_s` bytes within `over_s` of waiting for it.
+
+    Waiting for bytes is all that counts: a slow disk is not taken for a slow server.
+    """
+
+    def __init__(self, content: Incoming, bounds: Bounds) -> None:
+        self._content = content
+        self._over_s = bounds.over_s
+        self._share_bytes = bounds.least_bytes_per_s * bounds.over_s
+        self._left_s = self._over_s
+        self._due_bytes = self._share_bytes
+
+    async def read(self) -> bytes:
+        """The next bytes, `b""` at the end. Raises TooSlow, and what `readany` raises."""
+        began = anyio.current_time()
+        with anyio.move_on_after(self._left_s):
+            chunk = await self._content.readany()
+            self._left_s -= anyio.current_time() - began
+            self._due_bytes -= len(chunk)
+            if self._due_bytes <= 0:
+                self._left_s, self._due_bytes = self._over_s, self._share_bytes
+            return chunk
+        raise TooSlow

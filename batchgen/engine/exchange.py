@@ -1,0 +1,77 @@
+"""One call and its answer, as far as they have come. A key that the server echoes is hidden here."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from batchgen.model import CutOff
+from batchgen.providers.conversation import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from batchgen.model import Picture, Secret
+
+# The content codings of IANA's registry that pack (RFC 9110, 8.4.1). What else stands in the header (`binary`, `utf-8`,
+# a slip of some gateway) packs nothing, and the bytes show by themselves whether they are a picture.
+PACKINGS: Final = frozenset({
+    "aes128gcm", "br", "compress", "dcb", "dcz", "deflate", "exi", "gzip", "pack200-gzip", "x-compress", "x-gzip",
+    "zstd",
+})  # fmt: skip
+
+
+@dataclass(slots=True)
+class Exchange:
+    """How far a call got: what an error means depends on it."""
+
+    key: Secret
+    on_sent: Callable[[], None]
+    sent: bool = False
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    text: bytearray = field(default_factory=bytearray, repr=False)
+    """The beginning of what is no picture."""
+    unstored: bool = False
+    """The sink could not take what came."""
+
+    def note_sent(self) -> None:
+        """The request's headers leave: from here on it may be billed."""
+        if not self.sent:
+            self.sent = True
+            self.on_sent()
+
+    def note_answer(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
+        """The answer's head is here; a header that came more than once becomes one list (RFC 9110, 5.3)."""
+        self.status = status
+        for name, value in headers:
+            known, shown = self.headers.get(name.lower()), self._without_key(value)
+            self.headers[name.lower()] = shown if known is None else f"{known}, {shown}"
+
+    @property
+    def packing(self) -> str:
+        """What the body is packed with, or nothing; it is never unpacked: a few bytes could become any number."""
+        codings = self.headers.get("content-encoding", "").lower().split(",")
+        return ", ".join(coding for each in codings if (coding := each.strip()) in PACKINGS)
+
+    @contextmanager
+    def storing(self) -> Iterator[None]:
+        """An OSError in here is the disk's: some file systems time out and lose connections too."""
+        try:
+            yield
+        except OSError:
+            self.unstored = True
+            raise
+
+    def reply(self, picture: Picture | None = None, flaw: str = "") -> Reply:
+        """The answer as it came; where the server echoed the key, a flaw that quotes the bytes may hold part of it."""
+        said = self.text.decode(errors="replace")
+        text = self._without_key(said)
+        if text != said and not isinstance(flaw, CutOff):
+            flaw = flaw and "not a picture"
+        return Reply(status=self.status or 0, headers=self.headers, picture=picture, text=text, flaw=flaw)
+
+    def _without_key(self, text: str) -> str:
+        """Hidden before anything is cut short, so that no part is left."""
+        return text.replace(self.key.reveal(), "***")
