@@ -14,10 +14,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+MOST_COMPARED = 1_000
+"""With so many words a misspelt one is compared."""
 
 
 class BatchgenError(Exception):
@@ -38,7 +42,7 @@ class StorageError(BatchgenError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing wrong at one place of a job file; `line` and `column` count from 1."""
+    """One thing wrong, or worth a look, at one place of a job file; `line` and `column` count from 1."""
 
     line: int
     column: int
@@ -47,21 +51,27 @@ class Problem:
     accepted: str = ""
     file: str = ""
     """A data file that the job names; empty for the job itself."""
+    excerpt: str = ""
+    """The place in the data file as `excerpt` shows it, where that line is at hand."""
+    warning: bool = False
+    """Is it right as it is?"""
 
     def headline(self, file: str) -> str:
         """One line: `file:line:column: path: what is wrong; what would be accepted`."""
-        where = f"{self.file or file}:{self.line}:{self.column}: " if self.line else f"{file}: --set "
+        kind = "warning: " if self.warning else ""
+        where = f"{self.file or file}:{self.line}:{self.column}: {kind}" if self.line else f"{file}: {kind}--set "
         path = f"{one_line(self.path, 100)}: " if self.path else ""
         accepted = f"; {one_line(self.accepted, 600)}" if self.accepted else ""
         return where + path + one_line(self.cause, 300) + accepted
 
 
 class ManifestError(UsageError):
-    """Everything that is wrong with a job file, in the order of its lines."""
+    """Everything that is wrong with a job file, in the order of its lines, and what is worth a look beside that."""
 
-    def __init__(self, file: str, source: str, problems: Iterable[Problem]) -> None:
+    def __init__(self, file: str, source: str, problems: Iterable[Problem], warnings: Iterable[Problem] = ()) -> None:
         self.file = file
-        self.problems = tuple(sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column)))
+        self.problems = tuple(sorted(problems, key=_order))
+        self.warnings = tuple(sorted(warnings, key=_order))
         self._lines = source.splitlines()
         super().__init__("\n".join(problem.headline(file) for problem in self.problems))
 
@@ -69,11 +79,19 @@ class ManifestError(UsageError):
         """Every problem with its source line and a caret under the place."""
         return "\n".join(self._excerpt(problem) for problem in self.problems)
 
+    def warning_lines(self) -> list[str]:
+        """The warnings, a line each."""
+        return [warning.headline(self.file) for warning in self.warnings]
+
     def _excerpt(self, problem: Problem) -> str:
         headline = problem.headline(self.file)
         if problem.file or not 0 < problem.line <= len(self._lines):
-            return headline
+            return headline + problem.excerpt
         return headline + excerpt(self._lines[problem.line - 1], problem.column)
+
+
+def _order(problem: Problem) -> tuple[str, int, int]:
+    return problem.file, problem.line, problem.column
 
 
 def one_line(text: str, most: int) -> str:
@@ -91,5 +109,6 @@ def excerpt(line: str, column: int, width: int = 100) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint for a misspelt word: `did you mean 'seed'?`, or nothing."""
-    close = get_close_matches(word[:60], list(known), n=1, cutoff=0.6)  # difflib takes quadratic time
+    few = list(islice(known, MOST_COMPARED))
+    close = get_close_matches(word[:60], few, n=1, cutoff=0.6)  # difflib takes quadratic time
     return f"did you mean {close[0]!r}?" if close else ""

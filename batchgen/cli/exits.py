@@ -67,7 +67,7 @@ def _innermost(error: BaseException) -> BaseException:
 def _told(error: BaseException) -> int:
     match error:
         case ManifestError():
-            _say(error.render())
+            _say("\n".join([error.render(), *error.warning_lines()]))
         case BatchgenError():
             _say(f"batchgen: {error}")
         case click.ClickException():

@@ -33,12 +33,17 @@ def validate(jobs: tuple[Path, ...], provider: str | None, overrides: Sequence[s
 
     wrong = 0
     for path in jobs:
+        tasks: int | None = None
+        problems: list[str] = []
+        warnings: list[str] = []
         try:
             manifest = load_job(path, run_id=new_run_id(), provider=provider, overrides=overrides)
-            tasks, problems, warnings = survey(manifest).tasks, [], manifest.warning_lines()
+            warnings += manifest.warning_lines()
+            tasks = survey(manifest).tasks
         except UsageError as error:
             wrong += 1
-            tasks, problems, warnings = None, str(error).split("\n"), []
+            problems += str(error).split("\n")
+            warnings += error.warning_lines() if isinstance(error, ManifestError) else []
             click.echo(error.render() if isinstance(error, ManifestError) else f"batchgen: {error}", err=True)
         for warning in warnings:
             click.echo(warning, err=True)

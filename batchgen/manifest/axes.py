@@ -15,7 +15,7 @@ from batchgen.errors import nearest
 from batchgen.manifest.scalars import shown
 from batchgen.manifest.schema import GENERATED, MOST_EVEN, Linspace, RandomSeeds, Range
 from batchgen.manifest.seeds import MOST, DerivedSeed, DerivedSeeds
-from batchgen.manifest.sequences import Chain, Even, Steps
+from batchgen.manifest.sequences import DECIMALS, Chain, Even, Steps
 from batchgen.providers.capabilities import Choice, Number, Parameter, Text, Whole, plain
 
 if TYPE_CHECKING:
@@ -203,7 +203,13 @@ def _steps(parameter: Reads, first: Decimal, last: Decimal, step: Decimal) -> Se
 
 
 def _even(parameter: Reads, first: Decimal, last: Decimal, count: int) -> Sequence[Value]:
-    _check_ends(parameter, first, last, (last - first) / (count - 1))
+    if not all(number == 0 or SMALLEST <= abs(number) <= LARGEST for number in (first, last)):
+        raise _NotAccepted("a linspace beyond all sizes", f"accepted: numbers from {SMALLEST:f} to {LARGEST:f}")
+    step, unit = (last - first) / (count - 1), Decimal(1).scaleb(-DECIMALS)
+    _check_ends(parameter, first, last, step)
+    if abs(step) < unit or (abs(step) == unit and first % unit):  # halves of a unit: two may be rounded to one
+        cause = f"{count:,} numbers from {shown(first)} to {shown(last)}, rounded to {unit:f}, are not all different"
+        raise _NotAccepted(cause, "give a smaller count, or ends farther apart")
     return Even(count, first, last)
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from batchgen.errors import nearest
+from batchgen.errors import UsageError, nearest
 from batchgen.manifest.axes import Column, ColumnReader, pinned
 from batchgen.manifest.checks import CombinationCheck
-from batchgen.manifest.document import read
+from batchgen.manifest.document import load
 from batchgen.manifest.entries import Common, EntryReader
 from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.overrides import effective, override
@@ -20,14 +21,14 @@ from batchgen.manifest.problems import Problems
 from batchgen.manifest.schema import JobShape, PromptShape, TaskShape
 from batchgen.manifest.seeds import DerivedSeed
 from batchgen.manifest.settings import provider_settings
-from batchgen.manifest.sources import Source, SourceReader
+from batchgen.manifest.sources import MATRIX_KEYS, PLURALS, Source, SourceReader
 from batchgen.manifest.variables import VariableReader, variable_names
 from batchgen.manifest.wording import shape_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from batchgen.manifest.document import Document
+    from batchgen.manifest.document import Document, Path
     from batchgen.manifest.prompts import Prompt
     from batchgen.manifest.settings import ProviderSettings
     from batchgen.manifest.table import Lines
@@ -38,6 +39,9 @@ MOST_TASKS = 10**12
 ENTRIES = ("prompts", "tasks")
 OTHERS_NEED = (("provider", "models"), ("provider", "kind"), ("presets",), ("vars",))
 """Where one of these can't be read, what refers to it would seem wrong too."""
+WITH_FIELDS = {"skip_invalid", "defaults", "presets", "sweep", *ENTRIES}
+WITHOUT_A_SAY = {"seed", "aspect_ratio", "output_format", "style_preset", "id", "file", "repeat"}
+"""Where one of the others can't be read, fields would seem not to go together."""
 
 
 def no_files(path: str) -> Iterator[str]:
@@ -64,32 +68,62 @@ class Surroundings:
 
 def build(data: bytes, file: str, surroundings: Surroundings) -> Manifest:
     """The manifest of a job's bytes; ManifestError says everything that is wrong with them."""
-    document = read(data, file, surroundings.environment)
-    override(document, surroundings.overrides)
-    problems = Problems(document)
+    document = load(data, file, surroundings.environment)
+    problems = Problems(document, surroundings.lines)
+    try:
+        override(document, surroundings.overrides)
+    except UsageError:
+        problems.check()  # a job that can't be read is no place for a setting
+        raise
     job = _shape(document, problems)
     return _Builder(document, job, surroundings, problems).manifest(data)
 
 
 def _shape(document: Document, problems: Problems) -> JobShape:
     """The job's shape; what is wrong with it is noted and left out, so that the rest can be looked at too."""
-    values = dict(document.values) if isinstance(document.values, dict) else document.values
+    unread = list(document.stand_ins())
+    wrong: list[Path] = []
     try:
-        return JobShape.model_validate(values)
+        job = JobShape.model_validate(document.values)
     except ValidationError as error:
         for problem in shape_problems(error, document):
             problems.note(problem)
-        places = [each["loc"] for each in error.errors(include_url=False, include_input=False)]
-    if not all(places) or any(place[: len(needed)] == needed for place in places for needed in OTHERS_NEED):
+        wrong = [each["loc"] for each in error.errors(include_url=False, include_input=False)]
+    needed = [*wrong, *(place for place in unread if place[:2] == ("provider", "models"))]
+    if not all(needed) or any(place[: len(each)] == each for place in needed for each in OTHERS_NEED):
         problems.check()
-    wrong = {place[:2] for place in places}
-    for key in {place[0] for place in places}:
-        if key in ENTRIES and (key,) not in wrong:
-            entries = enumerate(values[key])
-            values[key] = [{"prompt": "left out"} if (key, number) in wrong else entry for number, entry in entries]
-        else:
-            values.pop(key, None)
-    return JobShape.model_validate(values)
+    if wrong:
+        job = JobShape.model_validate(_without(document.values, wrong))
+    return job.model_copy(update={"skip_invalid": True}) if any(map(_has_a_say, [*unread, *wrong])) else job
+
+
+def _without(values: Mapping[str, Any], wrong: Sequence[Path]) -> dict[str, Any]:
+    """A job's values without the wrong ones: keys of the job, of its provider and of its entries."""
+    left = {key: copy(each) for key, each in values.items()}
+    for place in wrong:
+        match place:
+            case ("prompts" | "tasks" as key, int() as number, *inner):
+                left[key][number] = _entry_without(left[key][number], inner)
+            case ("provider", str() as inner, *_):  # its other keys may name models
+                left["provider"].pop(inner, None)
+            case (str() as key, *_):
+                left.pop(key, None)
+    return left
+
+
+def _entry_without(entry: Any, inner: Sequence[str | int]) -> dict[str, Any]:
+    """An entry without the key that `inner` begins with; one that is left without a prompt gets some text for it."""
+    if not isinstance(entry, dict) or not inner:
+        return {"prompt": "left out"}
+    if inner[0] in {"prompt", "file"}:
+        return {**entry, inner[0]: None, "prompt": "left out"}
+    return {key: each for key, each in entry.items() if key != inner[0]} if inner[0] in entry else entry
+
+
+def _has_a_say(place: Path) -> bool:
+    """Does the value here say which fields go together, so that without it others may seem not to?"""
+    names = {PLURALS.get(str(part), str(part)) for part in place}
+    return place[0] in WITH_FIELDS and (names.isdisjoint(WITHOUT_A_SAY) or not names.isdisjoint(MATRIX_KEYS))
 
 
 class _Builder:

@@ -8,17 +8,17 @@ loader crashes on 50,000 nested brackets), and the values are those of YAML 1.2'
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from batchgen.errors import ManifestError, Problem
 from batchgen.manifest.environment import expand, is_reference
-from batchgen.manifest.scalars import NULL, resolve
+from batchgen.manifest.scalars import LEFT_OUT, NULL, StandIn, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,14 @@ Where = Path | RowPlace
 
 DEEPEST = 40
 MOST_NODES = 100_000
+MOST_LINES = 1_000_000
 MOST_PROBLEMS = 100
+"""Of problems, and of warnings; more than this nobody reads at once."""
 MOST_LOOKED_AT = 200
 """So much of a line that is no YAML is looked at for what its author meant."""
 
-_COMMENT = re.compile(r"\s+#")
+_BREAKS = "\n\r\x85\u2028\u2029"
+_COMMENT = re.compile(r"[ \t]+#")
 # A value's beginning and one of YAML's own characters there, at the end of what was understood of a line.
 _MARKED = re.compile(r"(?:^|- |: |[\[,{])\s*(\{\{|[*&!@`%|>])[^\s,\]}]*\s?.?$")
 _QUOTED = re.compile(r"(?:^|- |: |[\[,{])\s*(?:'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\")\s*$")
@@ -59,7 +62,7 @@ class Place:
 
 @dataclass(slots=True)
 class Document:
-    """A job's values by name, and the place of each value and key by its path."""
+    """A job's values by name, the place of each value and key by its path, and what was wrong with the reading."""
 
     file: str
     source: str
@@ -80,9 +83,31 @@ class Document:
         place = place or self.places.get(known) or Place(1, 1)
         return Problem(line=place.line, column=place.column, path=dotted(path), cause=cause, accepted=accepted)
 
-    def error(self, problems: list[Problem]) -> ManifestError:
-        """All these problems as one error about this file."""
-        return ManifestError(self.file, self.source, problems)
+    def error(self, problems: Iterable[Problem]) -> ManifestError:
+        """All these problems, and the warnings, as one error about this file."""
+        return ManifestError(self.file, self.source, problems, self.warnings)
+
+    def stand_ins(self) -> Iterator[Path]:
+        """The places of values that could not be read."""
+        return _stand_ins(self.values, ()) if self.problems else iter(())
+
+    def only_follows(self, path: Where, *, key: bool = False) -> bool:
+        """Would a problem at `path` only follow from a value there, in it or around it, that could not be read?
+
+        What is said of a key does not follow from its value.
+        """
+        if isinstance(path, RowPlace) or not self.problems:
+            return False
+        value = self.values
+        for part in path[:-1] if key else path:
+            if not _is_in(part, value):
+                return isinstance(value, StandIn)
+            value = value[part]
+        if isinstance(value, StandIn):
+            return True
+        # What is said of a section or an entry as a whole does not come of one of its values.
+        holds_fields = len(path) < (3 if path[:1] in {("prompts",), ("tasks",)} else 2)
+        return not key and not holds_fields and any(_stand_ins(value, path))
 
 
 def dotted(path: Path) -> str:
@@ -91,11 +116,44 @@ def dotted(path: Path) -> str:
     return text.removeprefix(".")
 
 
+def _is_in(part: str | int, value: Any) -> bool:
+    if isinstance(value, list):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, dict) and part in value
+
+
+def _stand_ins(value: Any, path: Path) -> Iterator[Path]:
+    if isinstance(value, StandIn):
+        yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        yield from _stand_ins(each, (*path, key))
+
+
 def read(data: bytes, file: str, environment: Mapping[str, str]) -> Document:
     """Read a job's bytes; ManifestError says all that is wrong with them as YAML."""
+    document = load(data, file, environment)
+    if document.problems:
+        raise document.error(document.problems)
+    return document
+
+
+def load(data: bytes, file: str, environment: Mapping[str, str]) -> Document:
+    """The same, where the rest of the job is to be looked at too: a value that can't be read has a stand-in.
+
+    The document's `problems` say what is wrong with such values.
+
+    Raises:
+        ManifestError: All that is wrong as YAML, where it can't be read to its end.
+    """
     document = Document(file=file, source=_decode(data, file))
+    if sum(map(document.source.count, _BREAKS)) > MOST_LINES:
+        cause, accepted = f"more than {MOST_LINES:,} lines", "remove empty ones, and put prompts into a data file"
+        raise ManifestError(file, "", [Problem(line=1, column=1, path="", cause=cause, accepted=accepted)])
     try:
         _Reader(document, environment).read()
+    except _TooMuch:
+        pass
     except yaml.MarkedYAMLError as error:
         document.problems.append(_syntax_problem(error, document.source))
     except yaml.reader.ReaderError as error:
@@ -107,9 +165,9 @@ def read(data: bytes, file: str, environment: Mapping[str, str]) -> Document:
             line=line, column=1, path="", cause=cause or str(error.reason), accepted="remove or escape it"
         )
         document.problems.append(problem)
-    if document.problems:
-        raise document.error(document.problems)
-    return document
+    else:
+        return document
+    raise document.error(document.problems)
 
 
 def _decode(data: bytes, file: str) -> str:
@@ -178,22 +236,20 @@ class _Reader:
         self._environment = environment
         self._events: Iterator[Any] = yaml.parse(document.source, Loader=yaml.CSafeLoader)
         self._anchors: dict[str, tuple[Any, int]] = {}
+        self._idle: dict[str, tuple[Any, Path]] = {}  # anchors that no alias has named yet
         self._nodes = 0
-        self._lines: list[str] | None = None
 
     def read(self) -> None:
-        try:
-            self._read_documents()
-        except _TooMuch:
-            return
-
-    def _read_documents(self) -> None:
+        """Fill the document; _TooMuch, or PyYAML's own error, where it can't be read to its end."""
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if self._document.places:
                     self._wrong(event, (), "a second document", "a job is one YAML document")
                     raise _TooMuch
                 self._document.values = self._value(next(self._events), ())
+        for anchor in self._idle:
+            self._warn_of_idle(anchor)
+        self._document.warnings.sort(key=lambda each: (each.line, each.column))
 
     def _wrong(self, event: Any, path: Path, cause: str, accepted: str = "") -> None:
         self._document.problems.append(_problem(event.start_mark, path, cause, accepted))
@@ -218,15 +274,14 @@ class _Reader:
         before = self._nodes
         if isinstance(event, yaml.ScalarEvent):
             value = self._scalar(event, path)
-        elif event.tag not in _STRING_TAGS:
-            self._wrong(event, path, *_no_tag(event))
-            raise _TooMuch
-        elif isinstance(event, yaml.SequenceStartEvent):
-            value = self._sequence(event, path)
         else:
-            value = self._mapping(path)
+            value = self._sequence(event, path) if isinstance(event, yaml.SequenceStartEvent) else self._mapping(path)
+            if event.tag not in _STRING_TAGS:
+                self._wrong(event, path, *_no_tag(event))
+                value = LEFT_OUT
         if event.anchor:
-            self._anchors[event.anchor] = (value, self._nodes - before + 1)
+            self._warn_of_idle(event.anchor)
+            self._anchors[event.anchor], self._idle[event.anchor] = (value, self._nodes - before + 1), (event, path)
         return value
 
     def _alias(self, event: Any, path: Path) -> Any:
@@ -237,7 +292,8 @@ class _Reader:
                 f"the alias *{event.anchor} stands before its anchor",
                 f"define &{event.anchor} first, or quote a text that begins with *",
             )
-            return None
+            return LEFT_OUT
+        self._idle.pop(event.anchor, None)
         value, nodes = self._anchors[event.anchor]
         self._count(event, path, nodes)
         return value
@@ -262,18 +318,21 @@ class _Reader:
                 raise _TooMuch
             inner = (*path, key.value)
             if key.value in values:
-                first = self._document.keys[inner].line
-                self._wrong(key, inner, f"the key stands twice (first in line {first})", "keep one of them")
+                line = self._document.keys[inner].line
+                self._wrong(key, inner, f"the key stands twice (first in line {line})", "keep one of them")
             self._document.keys[inner] = _place(key.start_mark)
-            values[key.value] = self._value(next(self._events), inner)
+            value: Any = self._value(next(self._events), inner)
+            if isinstance(value, dict) and isinstance(first := values.get(key.value), dict):
+                value = {**first, **value}  # the key stands twice; none of the keys within seems missing
+            values[key.value] = value
         return values
 
     def _scalar(self, event: Any, path: Path) -> Any:
         if event.tag not in _STRING_TAGS:
-            self._wrong(event, path, *_no_tag(event))
+            return self._left_out(event, path, *_no_tag(event))
         text: str = event.value
         if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
-            self._wrong(event, path, "text with NUL or half a surrogate pair", "remove it")
+            return self._left_out(event, path, "text with NUL or half a surrogate pair", "remove it")
         plain = _is_plain(event)
         if is_prompt_text(path):
             if plain:
@@ -284,18 +343,28 @@ class _Reader:
             expanded = expand(text, self._environment)
         except ValueError as error:
             cause, _, accepted = str(error).partition("; ")
-            self._wrong(event, path, cause, accepted)
-            return text
+            return self._left_out(event, path, cause, accepted)
         return resolve(expanded) if plain or is_reference(text) else expanded  # "${N}" may be a number too
 
+    def _left_out(self, event: Any, path: Path, cause: str, accepted: str) -> StandIn:
+        self._wrong(event, path, cause, accepted)
+        return LEFT_OUT
+
     def _warn(self, event: Any, path: Path, cause: str, accepted: str) -> None:
-        self._document.warnings.append(_problem(event.start_mark, path, cause, accepted))
+        if len(self._document.warnings) < MOST_PROBLEMS:
+            found = _problem(event.start_mark, path, cause, accepted)
+            self._document.warnings.append(replace(found, warning=True))
+
+    def _warn_of_idle(self, anchor: str) -> None:
+        """What YAML takes for an anchor is no part of the text that follows it."""
+        if anchor in self._idle:
+            event, path = self._idle[anchor]
+            text = isinstance(event, yaml.ScalarEvent)
+            remedy = "quote the text if & belongs to it" if text else "remove it"
+            self._warn(event, path, f"&{anchor} is an anchor that nothing refers to", remedy)
 
     def _warn_of_comment(self, event: Any, path: Path) -> None:
-        if self._lines is None:
-            self._lines = self._document.source.splitlines()
-        end = event.end_mark
-        if end.line < len(self._lines) and _COMMENT.match(self._lines[end.line], end.column):
+        if _COMMENT.match(self._document.source, event.end_mark.index):
             self._warn(event, path, "what follows ' #' is a comment and no part of the text", "quote it to keep it")
 
 

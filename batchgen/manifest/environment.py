@@ -25,7 +25,8 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
         said = f" ({match['rest']})" if match["how"] == "?" else ""
         raise ValueError(f"the environment variable {match['name']} is not set{said}; set it, or give ${{V:-default}}")
 
-    return _REFERENCE.sub(value, text)
+    end = text.rfind("}") + 1  # what has no brace after it is not looked through for one again and again
+    return _REFERENCE.sub(value, text[:end]) + text[end:].replace("$$", "$")
 
 
 def is_reference(text: str) -> bool:

@@ -16,6 +16,15 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]{
 _WORD = re.compile(r"[\w./:+-]*\w")
 
 
+class StandIn(str):
+    """Text in the place of a value that could not be read, which is a problem already; it must not make another."""
+
+    __slots__ = ()
+
+
+LEFT_OUT = StandIn("left out")
+
+
 def resolve(text: str) -> str | int | Decimal | bool | None:
     """The value of a plain scalar in the 1.2 core schema; 010, .inf and .nan are text."""
     if NULL.fullmatch(text):

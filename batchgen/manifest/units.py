@@ -6,6 +6,7 @@ Each reader takes whatever stands there; where it can't be read, ValueError says
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from decimal import Decimal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -32,6 +33,8 @@ _CRON: dict[str, tuple[int, int, tuple[str, ...]]] = {
     "weekday": (0, 7, _DAYS),  # Sunday is 0 and 7
 }
 """The fields of a cron line in their order: the least and the greatest number, and names for those from the least."""
+_LEAP_YEAR = 2000
+LONGEST_CRON = 1_000
 _CRON_PART = re.compile(r"(?:\*|([0-9]{1,2}|[A-Z]{3})(?:-([0-9]{1,2}|[A-Z]{3}))?)(?:/([0-9]{1,2}))?")
 
 
@@ -90,26 +93,42 @@ def amount(value: object) -> Decimal:
 
 
 def cron(value: str) -> str:
-    """A cron line of five fields, as it is written."""
-    fields = value.split()
+    """A cron line of five fields, as it is written; ValueError says so too where its day never comes."""
+    fields = value.split() if len(value) <= LONGEST_CRON else []
     if len(fields) != len(_CRON):
         raise ValueError(f"{shown(value)} is not a cron line; accepted: {' '.join(_CRON)}, such as 30 2 * * MON-FRI")
-    for name, field in zip(_CRON, fields, strict=True):
-        for part in field.split(","):
-            if not _is_cron_part(part.upper(), *_CRON[name]):
-                raise ValueError(f"{shown(part)} is no {name} of a cron line; accepted: {_cron_forms(name)}")
+    _, _, days, months, _ = (_cron_field(name, field) for name, field in zip(_CRON, fields, strict=True))
+    # Of a day and a weekday either will do, unless one begins with * (crontab(5)); and any weekday comes every week.
+    weekday_will_do = not fields[2].startswith("*") and not fields[4].startswith("*")
+    longest = max(monthrange(_LEAP_YEAR, month)[1] for month in months)
+    if min(days) > longest and not weekday_will_do:
+        cause = f"{shown(value)} never comes: its longest month has {longest} days"
+        raise ValueError(f"{cause}; accepted: a day from 1 to {longest}, or another month")
     return value
 
 
-def _is_cron_part(part: str, low: int, high: int, known: tuple[str, ...]) -> bool:
+def _cron_field(name: str, field: str) -> set[int]:
+    """The numbers that a field of a cron line names."""
+    found: set[int] = set()
+    for part in field.split(","):
+        numbers = _cron_part(part.upper(), *_CRON[name])
+        if not numbers:
+            raise ValueError(f"{shown(part)} is no {name} of a cron line; accepted: {_cron_forms(name)}")
+        found.update(numbers)
+    return found
+
+
+def _cron_part(part: str, low: int, high: int, known: tuple[str, ...]) -> range:
+    """The numbers that one part of a list names; none where it is no part."""
     match = _CRON_PART.fullmatch(part)
     if match is None:
-        return False
+        return range(0)
     first, last, step = match.groups()
     if step and (int(step) == 0 or (first and not last)):  # cron itself takes a step of * or of a range only
-        return False
-    ends = [_cron_number(each, low, known) for each in (first, last) if each]
-    return all(low <= each <= high for each in ends) and ends == sorted(ends)
+        return range(0)
+    begin = _cron_number(first, low, known) if first else low
+    end = _cron_number(last, low, known) if last else begin if first else high
+    return range(begin, end + 1, int(step or 1)) if low <= begin and end <= high else range(0)
 
 
 def _cron_number(text: str, low: int, known: tuple[str, ...]) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from batchgen.errors import nearest
-from batchgen.manifest.problems import MOST
+from batchgen.manifest.document import MOST_PROBLEMS
 from batchgen.manifest.schema import (
     JobShape,
     LimitsShape,
@@ -56,8 +57,12 @@ WORDS = {
 
 def shape_problems(error: ValidationError, document: Document) -> list[Problem]:
     """The errors of the shape as problems at their lines, so many as are read at once."""
-    found = error.errors(include_url=False, include_input=False)
-    return [_problem(each, document) for each in found[:MOST]]
+    found = (
+        each
+        for each in error.errors(include_url=False, include_input=False)
+        if not document.only_follows(each["loc"], key=each["type"] == "extra_forbidden")
+    )
+    return [_problem(each, document) for each in islice(found, MOST_PROBLEMS)]
 
 
 def _problem(error: ErrorDetails, document: Document) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 from dataclasses import dataclass
@@ -93,6 +94,73 @@ def test_several_things_wrong_are_said_at_once(tmp_path: Path) -> None:
     places = re.findall(r"^otters\.yaml:(\d+):", ended.err, re.MULTILINE)
     assert places[0] == "2"
     assert len(places) >= 1
+
+
+UNSET_AND_MORE = """\
+name: ${NOT_SET_HERE}
+name: twice
+prompts:
+  - &more things
+defaults: {seed: -1}
+schedule: {cron: 0 0 31 2 *}
+"""
+
+
+def test_an_unset_variable_and_a_key_that_stands_twice_are_said_with_all_else(tmp_path: Path) -> None:
+    (tmp_path / JOB).write_text(UNSET_AND_MORE)
+    ended = batchgen("validate", JOB, cwd=tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    said = [line for line in ended.err.splitlines() if not line.startswith("    ")]
+    starts = [
+        "otters.yaml:1:7: name: the environment variable NOT_SET_HERE is not set; ",
+        "otters.yaml:2:1: name: the key stands twice (first in line 1); ",
+        "otters.yaml:5:18: defaults.seed: -1 is not a value of seed; ",
+        "otters.yaml:6:18: schedule.cron: '0 0 31 2 *' never comes: its longest month has 29 days; accepted: ",
+        "otters.yaml:4:5: warning: prompts[0]: &more is an anchor that nothing refers to; ",
+    ]
+    assert len(said) == len(starts)
+    assert all(line.startswith(start) for line, start in zip(said, starts, strict=True))
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_warnings_stand_beside_what_is_wrong_for_every_command(tmp_path: Path, command: str) -> None:
+    (tmp_path / JOB).write_text("prompts:\n  - a fox # red\nsweeep: {}\n")
+    ended = batchgen(command, JOB, cwd=tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert re.search(r"^otters\.yaml:3:1: sweeep.*\n    sweeep: \{\}\n    \^\notters\.yaml:2:5: warning: ", ended.err)
+
+
+COLLIDING = "prompts:\n  - a fox # red\nsweep: {seeds: [1, 2]}\noutput: {path: 'same.{ext}'}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "problems"),
+    [
+        ("prompts:\n  - a fox # red\n", 0, []),
+        ("prompts:\n  - a fox # red\nsweeep: {}\n", 2, ["otters.yaml:3:1: sweeep: unknown key"]),
+        (COLLIDING, 2, ["otters.yaml:4:16: output.path: tasks 0 and 1 both go to same"]),
+    ],
+    ids=["right", "wrong", "wrong as a whole"],
+)
+def test_warnings_are_told_once_and_apart_from_what_is_wrong(
+    tmp_path: Path, text: str, code: int, problems: list[str]
+) -> None:
+    (tmp_path / JOB).write_text(text)
+    ended = batchgen("validate", "--json", JOB, cwd=tmp_path)
+    said = json.loads(ended.out)
+    assert (ended.code, said["valid"], len(said["problems"])) == (code, not problems, len(problems))
+    assert all(line.startswith(start) for line, start in zip(said["problems"], problems, strict=True))
+    assert [line.split(": ")[:2] for line in said["warnings"]] == [["otters.yaml:2:5", "warning"]]
+    assert ended.err.count("warning") == ended.err.count(said["warnings"][0]) == 1
+
+
+def test_what_is_wrong_in_a_data_file_is_shown_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / JOB).write_text("prompts: [{file: rows.csv}]\n")
+    (tmp_path / "rows.csv").write_text('prompt,seed\n"a fox, red",x\n')
+    ended = batchgen("validate", JOB, cwd=tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    _said_once(ended.err, r"rows\.csv:2:1: seed: 'x' is not a value of seed")
+    assert ended.err.endswith('\n    "a fox, red",x\n                 ^\n')
 
 
 @pytest.mark.parametrize(("name", "said"), [("none.yaml", "none.yaml: does not exist"), (".", "is a folder")])

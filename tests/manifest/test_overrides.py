@@ -72,6 +72,8 @@ def test_a_prompt_is_its_source_text_here_too() -> None:
         ("name=[a", "--set name=[a: not YAML: "),
         ("name=a: b: c", "--set name=a: b: c: not YAML: "),
         ("name=!x y", "--set name=!x y: the tag !x has no meaning in a job"),
+        ("name=*x", "--set name=*x: the alias *x stands before its anchor"),
+        ("sweep={seed: 1, seed: 2}", "--set sweep={seed: 1, seed: 2}: the key stands twice"),
         ("name=a\nseed_root: 7", "--set name=a\nseed_root: 7: more than one value; give --set once for each"),
         ("prompts.2=a", "--set prompts.2: no such entry; the list has 2, counted from 0"),
         ("prompts.x=a", "--set prompts.x: no such entry; the list has 2, counted from 0"),

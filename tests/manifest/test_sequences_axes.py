@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from job_texts import column, job, only_error
 
+from batchgen.errors import ManifestError
 from batchgen.manifest.seeds import DerivedSeed, DerivedSeeds
 from batchgen.manifest.sequences import Chain, Even, Lazy, Steps
 
@@ -159,6 +160,49 @@ def test_what_gives_no_seeds_is_one_error_at_its_place(spec: str, said: str) -> 
 def test_what_gives_no_strengths(spec: str, said: str) -> None:
     text = f"prompts: [a]\ndefaults: {{image: a.png}}\nsweep:\n  strength: {spec}\n"
     assert only_error(text).startswith(f"4:13: sweep.strength: {said}")
+
+
+@pytest.mark.parametrize(
+    ("bounds", "values"),
+    [
+        ("from: 0, to: 0.000002, count: 3", ["0", "0.000001", "0.000002"]),
+        ("from: 0.999998, to: 1, count: 3", ["0.999998", "0.999999", "1"]),
+        ("from: 0.0000005, to: 0.0000035, count: 3", ["0", "0.000002", "0.000004"]),
+    ],
+)
+def test_even_spacing_by_a_millionth_is_as_fine_as_it_gets(bounds: str, values: list[str]) -> None:
+    assert strengths(f"{{linspace: {{{bounds}}}}}") == values
+
+
+@pytest.mark.parametrize(
+    ("bounds", "said"),
+    [
+        ("from: 0, to: 0.000002, count: 4", "4 numbers from 0 to 0.000002, rounded to 0.000001, are not all different"),
+        ("from: 1, to: 0.9, count: 1000000", "1,000,000 numbers from 1 to 0.9, rounded to 0.000001, are not all"),
+        ("from: 0.5, to: 0.5, count: 2", "2 numbers from 0.5 to 0.5, rounded to 0.000001, are not all different"),
+        # a millionth apart and each halfway between two: 0.0000015 and 0.0000025 are both rounded to 0.000002
+        ("from: 0.0000005, to: 0.0000035, count: 4", "4 numbers from 0.0000005 to 0.0000035, rounded to 0.000001"),
+        ("from: 0, to: 1e30, count: 3", "a linspace beyond all sizes; accepted: numbers from 0.000000000001 to 10000"),
+        ("from: 1e-30, to: 1, count: 3", "a linspace beyond all sizes; accepted: numbers from 0.000000000001 to 10000"),
+    ],
+)
+def test_even_spacing_that_can_t_be_told_apart_is_an_error_at_its_place(bounds: str, said: str) -> None:
+    text = f"prompts: ['{{{{x}}}}']\nvars:\n  x: {{linspace: {{{bounds}}}}}\n"
+    assert only_error(text).startswith(f"3:6: vars.x: {said}")
+
+
+@given(st.integers(0, 40), st.integers(-40, 40), st.integers(2, 30))
+def test_even_spacing_gives_as_many_values_as_it_counts_or_an_error(first: int, last: int, count: int) -> None:
+    ends = [Decimal(each).scaleb(-7) for each in (first, last)]
+    spec = f"{{linspace: {{from: {ends[0]:f}, to: {ends[1]:f}, count: {count}}}}}"
+    try:
+        tasks = list(job(f"prompts: ['{{{{x}}}}']\nvars:\n  x: {spec}\n"))
+    except ManifestError as error:
+        said = str(error)
+    else:
+        assert len({task.variables["x"] for task in tasks}) == count
+        return
+    assert "are not all different" in said
 
 
 def test_only_seeds_can_be_random_and_only_numbers_ranged() -> None:

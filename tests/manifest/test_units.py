@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from calendar import monthrange
 from typing import Any
 
 import pytest
@@ -98,6 +99,60 @@ def test_each_form_of_concurrency(value: Any, number: int | None) -> None:
 def test_what_is_no_concurrency(value: Any) -> None:
     with pytest.raises(ValueError, match="is not a concurrency; accepted: auto, or a whole number from 1 to 10000"):
         units.concurrency(value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0 0 29 2 *",
+        "0 0 31 2,3 *",
+        "0 0 31 * *",
+        "0 0 30-31 FEB-APR *",
+        "0 0 31 2 MON",
+        "0 0 31 2 1-5",
+        "0 0 */31 2 *",
+        "0 0 */31 FEB */2",
+        "0 0 1,31 2 *",
+    ],
+)
+def test_a_cron_line_whose_day_comes(line: str) -> None:
+    assert units.cron(line) == line
+
+
+@pytest.mark.parametrize(
+    ("line", "days"),
+    [
+        ("0 0 31 2 *", 29),
+        ("0 0 30 FEB *", 29),
+        ("0 0 30,31 2 *", 29),
+        ("0 0 30-31/1 2 */2", 29),
+        ("0 0 31 2 *,1", 29),
+        ("0 0 31 4,6,9,11 *", 30),
+        ("0 0 31 2-4/2 *", 30),
+    ],
+)
+def test_a_cron_line_whose_day_never_comes(line: str, days: int) -> None:
+    with pytest.raises(ValueError, match=r"never comes: its longest month has") as caught:
+        units.cron(line)
+    assert str(caught.value) == (
+        f"{line!r} never comes: its longest month has {days} days; accepted: a day from 1 to {days}, or another month"
+    )
+
+
+@given(st.sampled_from(range(1, 32)), st.sets(st.sampled_from(range(1, 13)), min_size=1))
+def test_a_day_comes_if_any_year_of_a_cycle_has_it(day: int, months: set[int]) -> None:
+    line = f"0 0 {day} {','.join(map(str, months))} *"
+    comes = any(day <= monthrange(year, month)[1] for year in (2023, 2024) for month in months)
+    if comes:
+        assert units.cron(line) == line
+    else:
+        with pytest.raises(ValueError, match="never comes"):
+            units.cron(line)
+
+
+def test_a_cron_line_beyond_all_length_is_not_read() -> None:
+    with pytest.raises(ValueError, match="is not a cron line; accepted: minute hour day month weekday"):
+        units.cron(f"{'1,' * 500}1 * * * *")
 
 
 @given(st.text(max_size=20) | st.from_regex(r"[0-9.]{1,400}\s?(ms|s|m|h|d)", fullmatch=True))

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from job_texts import document, errors, job, only_error, values
 
+from batchgen.errors import ManifestError
 from batchgen.manifest.scalars import resolve
 
 PLAIN: list[tuple[str, Any]] = [
@@ -141,7 +142,9 @@ def test_an_anchor_that_is_given_again_means_the_later_value() -> None:
     ],
 )
 def test_a_key_that_stands_twice_is_an_error_at_the_second(text: str, said: str) -> None:
-    assert only_error(text) == said
+    with pytest.raises(ManifestError) as caught:
+        document(text)
+    assert str(caught.value) == f"job.yaml:{said}"
 
 
 # Places
@@ -256,11 +259,16 @@ def test_a_prompt_over_several_lines_is_folded_as_yaml_folds_it() -> None:
         ("prompts:\n  - prompt: a\n    negative_prompt: b #c\n", "3:22: prompts[0].negative_prompt: what follows"),
         ("prompts: [a fox, snow]\n", "1:10: prompts: read as 2 prompts, cut at each comma"),
         ("prompts: [a fox, 'an owl', snow]\n", "1:10: prompts: read as 3 prompts, cut at each comma"),
+        ("prompts:\n  - &more things\n", "2:5: prompts[0]: &more is an anchor that nothing refers to"),
+        ("prompts:\n  - prompt: &more things\n", "2:13: prompts[0].prompt: &more is an anchor that nothing refers to"),
+        ("prompts:\n  - a\nname: &x 'y'\n", "3:7: name: &x is an anchor that nothing refers to; quote the text if &"),
+        ("prompts: [&x a, &x 'b', *x]\n", "1:11: prompts[0]: &x is an anchor that nothing refers to"),
     ],
 )
 def test_a_prompt_that_yaml_cuts_short_is_warned_of(text: str, warning: str) -> None:
     (found,) = job(text).warning_lines()
-    assert found.removeprefix("jobs/animals.yaml:").startswith(warning)
+    place, said = warning.split(": ", 1)
+    assert found.startswith(f"jobs/animals.yaml:{place}: warning: {said}")
     assert "quote" in found
 
 
@@ -276,10 +284,30 @@ def test_a_prompt_that_yaml_cuts_short_is_warned_of(text: str, warning: str) -> 
         "prompts: [a fox]\n",
         "prompts: [a]\nsweep: {seeds: [1, 2]} # two\n",
         "prompts: [a]\nname: x # a note\n",
+        "prompts: [&a a, *a]\n",
+        "prompts:\n  - a & b\n  - '&c d'\n",
     ],
 )
 def test_other_comments_and_lists_are_not_warned_of(text: str) -> None:
     assert job(text).warning_lines() == []
+
+
+def test_a_comment_after_signs_of_every_length_is_found_where_it_stands() -> None:
+    lines = ["# é狐🦊", "prompts:", "  - 🦊 é狐 # c", "  - 'b\u2028c' # d", "  - e", "  # f", "  - 🦊g #h", ""]
+    warnings = job("\r\n".join(lines).encode()).warnings
+    assert [(found.line, found.path) for found in warnings] == [(3, "prompts[0]"), (8, "prompts[3]")]
+
+
+def test_an_anchor_on_more_than_a_text_is_no_matter_of_quotes() -> None:
+    (found,) = job("prompts: [a]\nsweep: &x\n  seeds: [1]\n").warning_lines()
+    assert found.endswith(":2:8: warning: sweep: &x is an anchor that nothing refers to; remove it")
+
+
+def test_warnings_stand_in_the_order_of_lines_and_are_no_more_than_are_read() -> None:
+    lines = [f"  - &x{number} a{number} # c\n" for number in range(200)]
+    found = job(f"prompts:\n{''.join(lines[:30])}").warnings
+    assert [warning.line for warning in found] == [line for line in range(2, 32) for _ in range(2)]
+    assert len(job(f"prompts:\n{''.join(lines)}").warnings) == 100
 
 
 @pytest.mark.parametrize(
