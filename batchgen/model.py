@@ -217,3 +217,14 @@ class Window:
 
     def __str__(self) -> str:
         return f"{self.sends}/{self.seconds:g}s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """What is known of an account's limit: windows that all hold, or that there is one to be learned, or none."""
+
+    windows: tuple[Window, ...] = ()
+    unknown: bool = False
+
+    def __str__(self) -> str:
+        return "unknown" if self.unknown else " and ".join(map(str, self.windows)) or "none"

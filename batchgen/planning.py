@@ -48,7 +48,7 @@ def make_plan(manifest: Manifest, contents: Contents, part: Part, first: int) ->
         found=found,
         comparison=comparison,
         price=price(manifest, models, contents.billed_usd),
-        seconds_at_limit=seconds_at_limit(asked, manifest.settings.windows),
+        seconds_at_limit=seconds_at_limit(asked, manifest.settings.rate_limit.windows),
         asked=asked,
         first=tuple(manifest.task(index) for index in listed),
     )

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from batchgen.account import retry_bounds, rules, shared_log
 from batchgen.due import Part, compare, count_due, tasks_due
 from batchgen.embedded import embedded_sandbox
 from batchgen.engine.budget import Caps
-from batchgen.engine.policy import RetryBounds
 from batchgen.errors import UsageError
 from batchgen.events import Ending, RunStarted
 from batchgen.executors.here import execute
@@ -34,12 +34,9 @@ if TYPE_CHECKING:
     from batchgen.events import Event, RunEnded
     from batchgen.manifest.manifest import Manifest
     from batchgen.manifest.survey import Survey
-    from batchgen.model import Secret, Task, Window
+    from batchgen.model import RateLimit, Secret, Task
     from batchgen.pricing import Price
     from batchgen.store.contents import Contents
-
-AUTO_CONCURRENCY = 100
-"""Requests in flight where the job does not say: 15 a second at 6 s each keep some 90 in flight."""
 
 GRACE_S = 30.0
 """How long what is in flight may take once the run was asked to stop."""
@@ -55,7 +52,7 @@ class RunSettings:
     part: Part = field(default_factory=Part)
     """What of the job to make now."""
     concurrency: int | None = None
-    windows: tuple[Window, ...] | None = None
+    rate_limit: RateLimit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,17 +179,15 @@ def _started(manifest: Manifest, settings: RunSettings, opened: _Opened, url: st
 
 
 def _setup(manifest: Manifest, settings: RunSettings, opened: _Opened, url: str, key: Secret) -> Setup:
-    job, retry = manifest.settings, manifest.retry
+    job = manifest.settings
     return Setup(
         provider=job.provider,
         url=url,
         key=key,
-        windows=job.windows if settings.windows is None else settings.windows,
-        concurrency=settings.concurrency or job.concurrency or AUTO_CONCURRENCY,
+        rules=rules(job, settings.rate_limit, settings.concurrency),
+        shared_log=shared_log(settings.environment, url, key) if job.url else None,
         timeout_s=job.timeout_s,
-        bounds=RetryBounds(
-            attempts=retry.attempts, within_s=retry.within, paid=retry.paid, ambiguous=retry.ambiguous == "retry"
-        ),
+        bounds=retry_bounds(manifest.retry),
         caps=opened.caps,
         folder=opened.folder,
     )

@@ -32,7 +32,8 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (GUARD, os.environ.get("
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     for name in list(os.environ):
         if name.startswith(("BATCHGEN_", "GATEWAY_API_KEY")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)

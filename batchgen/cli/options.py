@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchgen.manifest.manifest import Manifest
-    from batchgen.model import Window
+    from batchgen.model import RateLimit
 
 
-def _windows(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[Window, ...] | None:
-    from batchgen.manifest.units import windows
+def _rate_limit(_context: click.Context, _parameter: click.Parameter, value: str | None) -> RateLimit | None:
+    from batchgen.manifest.units import rate_limit
 
-    return None if value is None else _checked(windows, value)
+    return None if value is None else _checked(rate_limit, value)
 
 
 def _concurrency(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
@@ -60,12 +60,11 @@ concurrency = click.option(
 )
 rate_limit = click.option(
     "--rate-limit",
-    "windows",
     metavar="N/TIME",
     envvar="BATCHGEN_RATE_LIMIT",
     show_envvar=True,
-    callback=_windows,
-    help="Requests in any such time, as 150/10s; or none.",
+    callback=_rate_limit,
+    help="Requests in any such time, as 150/10s; unknown; or none.",
 )
 overrides = click.option(
     "--set",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from batchgen.model import Window
+    from batchgen.model import RateLimit
 
 
 @click.command(short_help="Make the pictures of a job.")
@@ -39,7 +39,7 @@ def run(  # noqa: PLR0913 - one argument for each option
     sample: int | None,
     limit: int | None,
     concurrency: int | None,
-    windows: tuple[Window, ...] | None,
+    rate_limit: RateLimit | None,
     *,
     as_json: bool,
     quiet: bool,
@@ -72,7 +72,7 @@ def run(  # noqa: PLR0913 - one argument for each option
         environment=os.environ,
         part=Part(only=only, sample=sample, limit=limit),
         concurrency=concurrency,
-        windows=windows,
+        rate_limit=rate_limit,
     )
     with progress(voice, json_lines=as_json, warnings=manifest.warning_lines()) as show:
         ended = anyio.run(make, manifest, settings, show)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-import anyio
+from batchgen.engine.signal import Signal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Budget:
         self._made = caps.made
         self._reserved = Decimal(0)
         self._in_flight = 0
-        self._changed = anyio.Event()
+        self._changed = Signal()
 
     async def reserve(self, price: Decimal) -> str | None:
         """Set `price` aside for one attempt, waiting while others may give theirs back; else which cap is reached."""
@@ -50,8 +50,7 @@ class Budget:
         self._in_flight -= 1
         self._spent += price if billed else Decimal(0)
         self._made += made or billed
-        self._changed.set()
-        self._changed = anyio.Event()
+        self._changed.fire()
 
     def _reached(self, price: Decimal) -> str | None:
         caps = self._caps

@@ -1,7 +1,7 @@
 """What is due now, and when the next thing is due.
 
 A retry is a value put back here with a time, never a worker asleep. What was put back and is due goes before what is
-new. Pure: `now` is an argument; new tasks are pulled from their iterator one at a time.
+new; what was parked goes after it. Pure: `now` is an argument; new tasks are pulled from their iterator one at a time.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,15 +28,8 @@ class Work:
     """Back-off so far, waits for a limit not counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
-    """Nothing is due yet: something was put back until `due_at`."""
-
-    due_at: float
-
-
 @dataclass(order=True, slots=True)
-class _PutBack:
+class _Later:
     due_at: float
     order: int
     work: Work = field(compare=False)
@@ -46,17 +40,32 @@ class Frontier:
 
     def __init__(self, tasks: Iterable[Task]) -> None:
         self._new = iter(tasks)
-        self._put_back: list[_PutBack] = []
+        self._next: Task | None = None
+        self._put_back: list[_Later] = []
+        self._parked: list[_Later] = []
         self._order = count()
 
-    def take(self, now: float) -> Work | Later | None:
-        """What is due at `now`, or when something will be, or None: all is in flight or ended."""
+    def due_at(self) -> float | None:
+        """When the next work is due, -inf for what is new; None: all is in flight or ended."""
+        self._next = self._next or next(self._new, None)
+        if self._next is not None:
+            return -inf
+        soonest = [heap[0].due_at for heap in (self._put_back, self._parked) if heap]
+        return min(soonest, default=None)
+
+    def take(self, now: float) -> Work:
+        """The first of what is due at `now`; `due_at` said that something is."""
         if self._put_back and self._put_back[0].due_at <= now:
             return heappop(self._put_back).work
-        if (task := next(self._new, None)) is not None:
+        if self._next is not None:
+            task, self._next = self._next, None
             return Work(task=task)
-        return Later(self._put_back[0].due_at) if self._put_back else None
+        return heappop(self._parked).work
 
     def put_back(self, work: Work, due_at: float) -> None:
         """Try this again at `due_at` or after."""
-        heappush(self._put_back, _PutBack(due_at, next(self._order), work))
+        heappush(self._put_back, _Later(due_at, next(self._order), work))
+
+    def park(self, work: Work, due_at: float) -> None:
+        """Try this again at `due_at` or after, once nothing new is left."""
+        heappush(self._parked, _Later(due_at, next(self._order), work))

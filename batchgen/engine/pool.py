@@ -1,19 +1,22 @@
-"""The one loop: a bounded number of workers pull what is due, wait for permission, try, and settle what came of it.
+"""The one loop: what is due gets permission, is tried, and what came of it is settled.
 
-A worker holds nothing while a task waits for its next try: the task is back in the frontier. Draining cancels only
-what has not been sent yet; what is in flight ends by itself.
+A task that waits for its next try holds nothing: it is back in the frontier. Nothing is taken from there before it may
+be sent, so what comes back in the meantime still goes first. Draining cancels only what has not been sent yet; what is
+in flight ends by itself.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 from random import random
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from batchgen.engine.frontier import Frontier, Later, Work
 from batchgen.engine.policy import verdict
+from batchgen.engine.retry_budget import RetryBudget
+from batchgen.engine.signal import Signal
 from batchgen.model import Billing, Failure, Fault, GiveUp, Retry, Stop, Success
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from batchgen.engine.budget import Budget
+    from batchgen.engine.frontier import Frontier, Work
     from batchgen.engine.limiter import Limiter, Permit
     from batchgen.engine.policy import RetryBounds
     from batchgen.model import Attempt, Outcome, Task
@@ -62,7 +66,7 @@ class Gates:
 
 
 class Pool:
-    """Runs the tasks of a frontier through at most `workers` attempts at a time."""
+    """Runs the tasks of a frontier."""
 
     def __init__(self, frontier: Frontier, gates: Gates, tries: Tries, listener: Listener, bounds: RetryBounds) -> None:
         self._frontier = frontier
@@ -72,86 +76,87 @@ class Pool:
         self._tries = tries
         self._listener = listener
         self._bounds = bounds
-        self._open = 0  # taken from the frontier and not settled
-        self._changed = anyio.Event()
-        self._unsent: set[anyio.CancelScope] = set()
+        self._retries = RetryBudget()
+        self._in_flight = 0
+        self._changed = Signal()
+        self._sending: anyio.CancelScope | None = None
         self._draining = False
 
-    async def run(self, workers: int) -> None:
+    async def run(self) -> None:
         """Work until nothing is due or in flight, or until drained."""
         async with anyio.create_task_group() as group:
-            for _ in range(workers):
-                group.start_soon(self._work)
+            with anyio.CancelScope() as self._sending:
+                while not self._draining and await self._is_due():
+                    permit = await self._limiter.turn()
+                    if self._draining:
+                        permit.release()
+                        break
+                    work = self._frontier.take(anyio.current_time())
+                    if cap := await self._reserve(work, permit):
+                        self._listener.capped(cap)
+                        break
+                    self._in_flight += 1
+                    group.start_soon(self._try, work, permit)
 
     def drain(self) -> None:
         """Send nothing more; `run` returns when what is in flight has ended."""
         self._draining = True
-        for scope in self._unsent:
-            scope.cancel()
+        if self._sending is not None:
+            self._sending.cancel()
 
-    async def _work(self) -> None:
-        while (found := await self._next()) is not None:
-            work, permit = found
-            try:
-                attempt, outcome = await self._tries(work, permit.sent)
-            finally:
+    async def _is_due(self) -> bool:
+        """Wait until some work is due; False: there is no more and will be none."""
+        while True:
+            due_at = self._frontier.due_at()
+            if due_at is None and self._in_flight == 0:
+                return False
+            wait_s = inf if due_at is None else due_at - anyio.current_time()
+            if wait_s <= 0:
+                return True
+            await self._changed.wait(wait_s)
+
+    async def _reserve(self, work: Work, permit: Permit) -> str | None:
+        """Set the price of an attempt aside; else which cap is reached, the permit being given back."""
+        cap: str | None = ""
+        try:
+            cap = await self._budget.reserve(self._price_of(work.task))
+        finally:
+            if cap is not None:
                 permit.release()
+        return cap
+
+    async def _try(self, work: Work, permit: Permit) -> None:
+        try:
+            attempt, outcome = await self._tries(work, permit.sent)
+            permit.answered(outcome)
             billed = attempt.billing is not Billing.NO
             self._budget.settle(self._price_of(work.task), billed=billed, made=isinstance(outcome, Success))
-            self._settle(replace(work, attempts=(*work.attempts, attempt)), outcome, permit)
-            self._open -= 1
-            self._wake()
+            self._settle(replace(work, attempts=(*work.attempts, attempt)), outcome)
+        finally:
+            permit.release()
+            self._in_flight -= 1
+            self._changed.fire()
 
-    async def _next(self) -> tuple[Work, Permit] | None:
-        """The next work and the permission to send it; None when there is nothing more to send."""
-        with anyio.CancelScope() as scope:
-            self._unsent.add(scope)
-            try:
-                if self._draining or (work := await self._due()) is None:
-                    return None
-                if cap := await self._budget.reserve(self._price_of(work.task)):
-                    self.drain()
-                    self._listener.capped(cap)
-                    return None
-                return work, await self._limiter.turn()
-            finally:
-                self._unsent.discard(scope)
-        return None
-
-    async def _due(self) -> Work | None:
-        while True:
-            now = anyio.current_time()
-            match self._frontier.take(now):
-                case Work() as work:
-                    self._open += 1
-                    return work
-                case Later(due_at):
-                    with anyio.move_on_after(due_at - now):
-                        await self._changed.wait()
-                case None if self._open == 0:
-                    return None
-                case None:
-                    await self._changed.wait()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
-
-    def _settle(self, work: Work, outcome: Outcome, permit: Permit) -> None:
+    def _settle(self, work: Work, outcome: Outcome) -> None:
+        *before, _ = work.attempts
+        if not before:
+            self._retries.earn()
         if isinstance(outcome, Success):
             self._listener.made(work, outcome)
             return
-        if outcome.fault is Fault.THROTTLED:
-            permit.throttled(outcome.retry_after_s)
-        before = work.attempts[:-1]
         chance = random()  # noqa: S311 - spreads retries, guards nothing
         match verdict(outcome, before, waited_s=work.waited_s, bounds=self._bounds, chance=chance):
             case Retry(after_s=after_s):
-                again = replace(work, waited_s=work.waited_s + after_s)
-                self._frontier.put_back(again, anyio.current_time() + after_s)
-                self._listener.retried(work, outcome, after_s)
+                self._retry(replace(work, waited_s=work.waited_s + after_s), outcome, after_s)
             case GiveUp():
                 self._listener.failed(work, outcome)
             case Stop():
                 self.drain()
                 self._listener.stopped(work, outcome)
+
+    def _retry(self, work: Work, failure: Failure, after_s: float) -> None:
+        """Put a task back; one whose retry can't be paid for waits until nothing new is left."""
+        affordable = failure.fault is Fault.THROTTLED or self._retries.spend()
+        put_back = self._frontier.put_back if affordable else self._frontier.park
+        put_back(work, anyio.current_time() + after_s)
+        self._listener.retried(work, failure, after_s)

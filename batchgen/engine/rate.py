@@ -7,6 +7,7 @@ the oldest leaves the window. Pure: `now` is an argument, in seconds of a clock 
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from math import inf
 from typing import TYPE_CHECKING
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class WindowLog:
-    """The sends of one window."""
+    """The sends of one window; `margin` in seconds, None: the default for its length."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, margin: float | None = None) -> None:
         self._most = window.sends
-        self._held_s = window.seconds + margin_s(window)
+        self.held_s = window.seconds + (margin_s(window) if margin is None else margin)
         self._free_at: deque[float] = deque()
         self._unsent = 0
 
@@ -28,18 +29,22 @@ class WindowLog:
         """Seconds until a slot is free: 0 if one is, infinite while all wait for their request to leave."""
         while self._free_at and self._free_at[0] <= now:
             self._free_at.popleft()
-        if len(self._free_at) + self._unsent < self._most:
+        over = len(self._free_at) + self._unsent - self._most
+        if over < 0:
             return 0.0
-        return self._free_at[0] - now if self._free_at else inf
+        return self._free_at[over] - now if over < len(self._free_at) else inf
 
     def take(self) -> None:
         """Take a free slot for a request that is about to leave."""
         self._unsent += 1
 
-    def sent(self, now: float) -> None:
+    def sent(self, at: float) -> None:
         """The headers of a request that took a slot have left."""
         self._unsent -= 1
-        self._free_at.append(now + self._held_s)
+        if self._free_at and at + self.held_s < self._free_at[-1]:
+            insort(self._free_at, at + self.held_s)
+        else:
+            self._free_at.append(at + self.held_s)
 
     def give_back(self) -> None:
         """A request that took a slot was never sent."""

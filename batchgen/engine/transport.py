@@ -123,10 +123,8 @@ class _Request(aiohttp.ClientRequest):
 
 
 @asynccontextmanager
-async def open_transport(bounds: Bounds | float) -> AsyncIterator[Transport]:
-    """A transport whose calls keep to these bounds; a number is their `total_s`, the others being as they come."""
-    if not isinstance(bounds, Bounds):
-        bounds = Bounds(total_s=bounds)
+async def open_transport(bounds: Bounds) -> AsyncIterator[Transport]:
+    """A transport whose calls keep to these bounds."""
     tracing = aiohttp.TraceConfig()
     tracing.on_request_headers_sent.append(_note_sent)
     async with aiohttp.ClientSession(

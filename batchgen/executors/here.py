@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
 
+from batchgen.engine.bounds import Bounds
 from batchgen.engine.budget import Budget
 from batchgen.engine.frontier import Frontier
 from batchgen.engine.limiter import Limiter
 from batchgen.engine.pool import Gates, Pool
+from batchgen.engine.shared import SharedLog
 from batchgen.engine.transport import open_transport
 from batchgen.executors.worker import Worker
 
@@ -29,13 +32,23 @@ async def execute(
     drain: anyio.Event,
 ) -> None:
     """Try every task until it is made or has ended; once `drain` is set, end what is in flight and send no more."""
-    async with open_transport(setup.timeout_s) as transport, anyio.create_task_group() as group:
-        limiter = Limiter(setup.windows, penalty_s=setup.provider.penalty_s, on_wait=on_wait)
+    async with open_transport(Bounds(total_s=setup.timeout_s)) as transport, anyio.create_task_group() as group:
+        shared = await anyio.to_thread.run_sync(_shared_log, setup)
+        limiter = Limiter(setup.rules, on_wait=on_wait, shared=shared)
         gates = Gates(limiter, Budget(setup.caps), setup.price_of)
         pool = Pool(Frontier(tasks), gates, Worker(setup, transport), listener, setup.bounds)
         group.start_soon(_drain, drain, pool)
-        await pool.run(setup.concurrency)
+        await pool.run()
+        if shared is not None and (learned := limiter.learned_per_s) is not None:
+            shared.remember(learned)
         group.cancel_scope.cancel()
+
+
+def _shared_log(setup: Setup) -> SharedLog | None:
+    """What other processes send on this account; a state folder that can't be written leaves each to itself."""
+    with suppress(OSError):
+        return None if setup.shared_log is None else SharedLog(setup.shared_log)
+    return None
 
 
 async def _drain(drain: anyio.Event, pool: Pool) -> None:

@@ -18,12 +18,14 @@ from batchgen.store.sidecar import Cost, sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from batchgen.engine.budget import Caps
     from batchgen.engine.frontier import Work
+    from batchgen.engine.limiter import Rules
     from batchgen.engine.policy import RetryBounds
     from batchgen.engine.transport import Transport
-    from batchgen.model import InputImage, Outcome, Request, Secret, Task, Window
+    from batchgen.model import InputImage, Outcome, Request, Secret, Task
     from batchgen.providers.conversation import Provider
     from batchgen.store.folder import OutputFolder
     from batchgen.store.pictures import PictureSink
@@ -36,8 +38,9 @@ class Setup:
     provider: Provider
     url: str
     key: Secret
-    windows: tuple[Window, ...]
-    concurrency: int
+    rules: Rules
+    shared_log: Path | None
+    """Where processes on one account tell one another what they send; None: nobody else uses it."""
     timeout_s: float
     bounds: RetryBounds
     caps: Caps

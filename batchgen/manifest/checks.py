@@ -158,8 +158,13 @@ def _filling(block: Block, wanted: Collection[str], pick: Callable[..., int]) ->
 
 def _telling_positions(axis: Axis) -> Sequence[int]:
     """Positions that hold the longest and the shortest value: of a range, its ends, near enough."""
-    ranges = all(isinstance(column.values, Lazy) and not isinstance(column.values, Chain) for column in axis.columns)
-    return (0, len(axis) - 1) if ranges else range(len(axis))
+    ends = {0, len(axis) - 1}
+    for column in axis.columns:
+        if isinstance(column.values, Chain):
+            ends.update(column.values.told_apart)
+        elif not isinstance(column.values, Lazy):
+            return range(len(axis))
+    return sorted(ends)
 
 
 def _length(axis: Axis, wanted: Collection[str], position: int) -> int:

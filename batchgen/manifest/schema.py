@@ -23,7 +23,7 @@ from pydantic import (
 
 from batchgen.manifest import units
 from batchgen.manifest.seeds import MOST as MOST_SEEDS
-from batchgen.model import Window
+from batchgen.model import RateLimit
 
 
 class _Nulls(BaseModel):
@@ -83,9 +83,9 @@ Wholes = Annotated[int, Field(ge=1, le=1_000_000)]
 Exact = Annotated[int | Decimal, WithJsonSchema({"type": "number"})]
 Amount = Annotated[Decimal, BeforeValidator(units.amount), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 Seconds = Annotated[float, BeforeValidator(units.seconds), WithJsonSchema(_texts(units.DURATION))]
-Windows = Annotated[
-    tuple[Window, ...],
-    BeforeValidator(units.windows),
+Limit = Annotated[
+    RateLimit,
+    BeforeValidator(units.rate_limit),
     WithJsonSchema(
         {
             "anyOf": [
@@ -204,7 +204,8 @@ class ProviderShape(Shape):
     kind: str = "gateway"
     url: str | None = None
     api_key_env: KeyName | None = None
-    rate_limit: Windows | None = None
+    rate_limit: Limit | None = None
+    margin: Seconds | None = None
     concurrency: Concurrency = None
     timeout: Seconds = 180.0
     models: dict[str, ModelShape] = {}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 from batchgen.providers.capabilities import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 T = TypeVar("T")
 
@@ -124,6 +124,14 @@ class Chain(Lazy[T]):
             for index, value in enumerate(piece, start):
                 listed.setdefault(value, []).append(index)
         return cls(ends[-1] if ends else 0, tuple(pieces), ends, listed, tuple(lazy))
+
+    @property
+    def told_apart(self) -> Iterator[int]:
+        """The indices of listed values, and of each range's ends."""
+        for indices in self.listed.values():
+            yield from indices
+        for start, piece in self.lazy:
+            yield from (start, start + len(piece) - 1)
 
     def at(self, index: int) -> T:
         """The value in the piece that the index falls into."""

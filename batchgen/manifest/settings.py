@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from batchgen.errors import nearest
+from batchgen.model import RateLimit
 from batchgen.providers import PROVIDERS
 from batchgen.providers.capabilities import Choice
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from batchgen.manifest.problems import Problems
     from batchgen.manifest.schema import PriceShape, ProviderShape
-    from batchgen.model import Window
     from batchgen.providers.capabilities import Capabilities
     from batchgen.providers.conversation import Provider
 
@@ -31,11 +31,13 @@ class ProviderSettings:
     url: str | None
     """None: a server of this kind is started for the run."""
     api_key_env: str | None
-    windows: tuple[Window, ...]
+    rate_limit: RateLimit
     added_models: Mapping[str, str]
     """Models that the job adds to the provider's table, each with the one that it is like."""
     concurrency: int | None
     """Requests in flight; None: as many as the limit and the latency ask for."""
+    margin_s: float | None
+    """By how much less time apart requests may arrive than they left; None: the default of each window."""
     timeout_s: float
 
 
@@ -53,9 +55,10 @@ def provider_settings(shape: ProviderShape, chosen: str | None, problems: Proble
         provider=replace(provider, capabilities=_extended(provider.capabilities, shape, problems)),
         url=(shape.url if own else None) or provider.url,
         api_key_env=(shape.api_key_env if own else None) or provider.api_key_env,
-        windows=provider.windows if shape.rate_limit is None else shape.rate_limit,
+        rate_limit=shape.rate_limit or RateLimit(windows=provider.windows),
         added_models={name: added.like for name, added in shape.models.items()},
         concurrency=shape.concurrency,
+        margin_s=shape.margin,
         timeout_s=shape.timeout,
     )
 

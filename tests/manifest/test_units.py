@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.manifest import units
-from batchgen.model import Window
+from batchgen.model import RateLimit, Window
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ def test_what_is_no_duration(value: Any) -> None:
 )
 def test_each_form_of_a_rate_limit(text: str, window: Window) -> None:
     assert units.window(text) == window
-    assert units.windows(text) == (window,)
+    assert units.rate_limit(text) == RateLimit(windows=(window,))
 
 
 def test_several_windows_and_none() -> None:
-    assert units.windows(["150/10s", "15/s"]) == (Window(sends=150, seconds=10), Window(sends=15, seconds=1))
-    assert units.windows("none") == ()
+    assert units.rate_limit(["150/10s", "15/s"]).windows == (Window(sends=150, seconds=10), Window(sends=15, seconds=1))
+    assert (units.rate_limit("none"), units.rate_limit("unknown")) == (RateLimit(), RateLimit(unknown=True))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_what_is_no_rate_limit(value: Any) -> None:
     with pytest.raises(ValueError, match=said):
         units.window(value)
     with pytest.raises(ValueError, match=said):
-        units.windows(["150/10s", value])
+        units.rate_limit(["150/10s", value])
 
 
 @pytest.mark.parametrize(("value", "number"), [("auto", None), (1, 1), (10_000, 10_000), ("8", 8)])

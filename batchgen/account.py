@@ -1,0 +1,49 @@
+"""What a job and this machine say of how an account is used: its rules, retries, and where its processes meet."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchgen.engine.limiter import Rules
+from batchgen.engine.policy import RetryBounds
+from batchgen.engine.shared import shared_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchgen.manifest.schema import RetryShape
+    from batchgen.manifest.settings import ProviderSettings
+    from batchgen.model import RateLimit, Secret
+
+OTHER_DESCRIPTORS = 64
+"""File descriptors that are not connections."""
+
+
+def rules(settings: ProviderSettings, rate_limit: RateLimit | None = None, concurrency: int | None = None) -> Rules:
+    """The rules of a job's account, with a limit and a concurrency in place of the job's own if given."""
+    limit = rate_limit or settings.rate_limit
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return Rules(
+        windows=limit.windows,
+        unknown=limit.unknown,
+        penalty_s=settings.provider.penalty_s,
+        margin_s=settings.margin_s,
+        concurrency=concurrency or settings.concurrency,
+        most_in_flight=max(descriptors - OTHER_DESCRIPTORS, 1),
+    )
+
+
+def retry_bounds(retry: RetryShape) -> RetryBounds:
+    """How often and how long a job tries a task again."""
+    return RetryBounds(
+        attempts=retry.attempts, within_s=retry.within, paid=retry.paid, ambiguous=retry.ambiguous == "retry"
+    )
+
+
+def shared_log(environment: Mapping[str, str], url: str, key: Secret) -> Path | None:
+    """Below the user's state folder (XDG Base Directory Specification); None where the user has none."""
+    home, state = environment.get("HOME"), environment.get("XDG_STATE_HOME")
+    folder = Path(state) if state else Path(home) / ".local" / "state" if home else None
+    return None if folder is None else shared_path(folder / "batchgen", url, key)

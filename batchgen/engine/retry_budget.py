@@ -1,0 +1,30 @@
+"""How many retries a run can afford, so that a failing server is not met with more and more requests.
+
+Each first attempt earns a tenth of a retry, beside a reserve (the retry budget of Finagle, whose default is a fifth).
+What it can't pay for waits until nothing new is left. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+EARNED: Final = 0.1
+RESERVE: Final = 10.0
+
+
+class RetryBudget:
+    """The retries that one run can afford."""
+
+    def __init__(self) -> None:
+        self._left = RESERVE
+
+    def earn(self) -> None:
+        """A task was tried for the first time."""
+        self._left += EARNED
+
+    def spend(self) -> bool:
+        """Pay for one retry; False if there is not enough."""
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True

@@ -1,0 +1,140 @@
+"""The recent sends of all processes on this machine that use one account: a small locked file in the state folder.
+
+A nightly run and a manual one together keep the account's rule, and a run that begins anew does not begin with a full
+window. The file is a ring of times in seconds of the system's monotonic clock, which all processes share until the next
+boot: when a request left; minus the time at which it was allowed, while it has not left; 0 where it never did.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from batchgen.engine.rate import WindowLog
+    from batchgen.model import Secret
+
+RING: Final = 16_384
+"""Sends that are remembered; in a window of more, a process knows only its own."""
+LONGEST_UNSENT_S: Final = 60.0
+"""A send that was allowed so long ago and never left was a killed process's: it counts as sent when it was allowed."""
+FORMAT: Final = 1.0
+_FORMAT, _BOOT, _COUNT, _COOL_UNTIL, _RATE, _RING = range(6)
+"""The numbers of the file: how many sends there were so far, a cool-down's end, a learned rate; then the ring."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def shared_path(state: Path, url: str, key: Secret) -> Path:
+    """The file of an account below the user's state folder; its name shows neither url nor key."""
+    return state / "limits" / sha256(f"{url}\n{key.reveal()}".encode()).hexdigest()[:32]
+
+
+class SharedLog:
+    """This process's view of one account's file."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file; what stands there from before the last boot is forgotten, but for the learned rate.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        size = 8 * (_RING + RING)
+        os.ftruncate(self._descriptor, size)
+        self._numbers = memoryview(mmap.mmap(self._descriptor, size)).cast("d")
+        self._seen = 0
+        self._unsent: dict[int, float] = {}
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        self._begin(_boot())
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def _begin(self, boot: float) -> None:
+        if self._numbers[_FORMAT] == FORMAT and self._numbers[_BOOT] == boot:
+            return
+        if self._numbers[_FORMAT] != FORMAT:
+            self._numbers[_RATE] = 0.0
+        self._numbers[_FORMAT], self._numbers[_BOOT] = FORMAT, boot
+        self._numbers[_COUNT] = self._numbers[_COOL_UNTIL] = 0.0
+
+    @contextmanager
+    def locked(self) -> Iterator[bool]:
+        """Nobody else decides meanwhile; False: another does just now. The lock dies with its process."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    @property
+    def cool_until(self) -> float:
+        """When the last cool-down that any process met ends."""
+        return self._numbers[_COOL_UNTIL]
+
+    @property
+    def rate_per_s(self) -> float | None:
+        """The rate that was learned last."""
+        return self._numbers[_RATE] or None
+
+    @property
+    def awaits_others(self) -> bool:
+        """Has another process a send that was allowed and has not left?"""
+        return bool(self._unsent)
+
+    def tell(self, logs: Sequence[WindowLog], now: float) -> None:
+        """Bring logs up to date with what others did; under the lock."""
+        count = int(self._numbers[_COUNT])
+        for place in range(max(self._seen, count - RING), count):
+            self._unsent[place] = now
+            for log in logs:
+                log.take()
+        self._seen = count
+        for place in list(self._unsent):
+            left_at = self._numbers[_RING + place % RING]
+            if left_at < 0 and now + left_at < LONGEST_UNSENT_S:
+                continue
+            del self._unsent[place]
+            for log in logs:
+                log.sent(abs(left_at)) if left_at else log.give_back()
+
+    def take(self, now: float) -> int:
+        """A send of this process is allowed; where it stands. Under the lock, after `tell`."""
+        place = self._seen
+        self._numbers[_RING + place % RING] = -max(now, 1e-9)
+        self._seen = place + 1
+        self._numbers[_COUNT] = self._seen
+        return place
+
+    def sent(self, place: int, now: float) -> None:
+        """It has left."""
+        self._numbers[_RING + place % RING] = max(now, 1e-9)
+
+    def give_back(self, place: int) -> None:
+        """It never will."""
+        self._numbers[_RING + place % RING] = 0.0
+
+    def cool_down(self, until: float) -> None:
+        """Nobody sends before."""
+        self._numbers[_COOL_UNTIL] = max(self._numbers[_COOL_UNTIL], until)
+
+    def remember(self, rate_per_s: float) -> None:
+        """Keep a learned rate for the next run."""
+        self._numbers[_RATE] = rate_per_s
+
+
+def _boot() -> float:
+    """A number that is another after each boot; 0 where the system does not tell."""
+    with suppress(OSError):
+        return float(int(sha256(_BOOT_ID.read_bytes()).hexdigest()[:12], 16))
+    return 0.0
