@@ -33,6 +33,13 @@ NOTHING_TO_DO, WORK_TO_DO = 0, 10
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="List N tasks that show all values.")
 @click.option("--first", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="List N tasks.")
 @click.option("--explain", type=click.IntRange(min=0), metavar="N", help="Say where each value of task N comes from.")
+@click.option("--simulate", is_flag=True, help="Rehearse the run against a model of the provider.")
+@click.option(
+    "--assume",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="What --simulate assumes: limit=75/10s, penalty=60s, latency=4s..8s, OVERLOADED=2%. Repeatable.",
+)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 10 where there is work to do.")
 @options.as_json
 def plan(  # noqa: PLR0913 - one argument for each option
@@ -44,17 +51,21 @@ def plan(  # noqa: PLR0913 - one argument for each option
     sample: int | None,
     first: int,
     explain: int | None,
+    assume: Sequence[str],
     *,
+    simulate: bool,
     detailed_exitcode: bool,
     as_json: bool,
 ) -> None:
     """\b
     Example: batchgen plan jobs/quickstart.yaml
     Example: batchgen plan jobs/kitchen-sink.yaml --explain 17
+    Example: batchgen plan jobs/seeds.yaml --simulate --assume latency=5s..20s --assume OVERLOADED=2%
 
     Count, price and list what JOB would make, and compare it with what its output folder holds. Nothing is sent.
     """
     from batchgen.cli.explain import explained
+    from batchgen.cli.forecast import forecast_json, forecast_lines
     from batchgen.due import Part
     from batchgen.job import load_job, new_run_id
     from batchgen.planning import make_plan
@@ -69,9 +80,10 @@ def plan(  # noqa: PLR0913 - one argument for each option
     folder = options.output_folder(manifest, output, provider)
     made = make_plan(manifest, contents_of(folder), Part(only=only, sample=sample), first)
     if as_json:
-        click.echo(json.dumps(_as_json(made), ensure_ascii=False, indent=2))
+        simulated = {"simulated": forecast_json(made, assume)} if simulate else {}
+        click.echo(json.dumps(_as_json(made) | simulated, ensure_ascii=False, indent=2))
     else:
-        click.echo("\n".join(_lines(made, folder)))
+        click.echo("\n".join([*_lines(made, folder), *(["", *forecast_lines(made, assume)] if simulate else [])]))
     sys.exit(WORK_TO_DO if detailed_exitcode and made.asked else NOTHING_TO_DO)
 
 
@@ -214,10 +226,9 @@ def _price(price: Price, plan: Plan) -> str:
 def _time(plan: Plan) -> str:
     from batchgen.cli.wording import duration
 
-    windows = plan.manifest.settings.windows
-    if not windows:
-        return "no limit is set"
-    limit = " and ".join(str(window) for window in windows)
+    limit = plan.manifest.settings.rate_limit
+    if not limit.windows:
+        return "the limit is not known; it will be learned" if limit.unknown else "no limit is set"
     if plan.seconds_at_limit == 0:
         return f"no wait for the limit of {limit}"
     return f"at least {duration(plan.seconds_at_limit)} at the limit of {limit}"

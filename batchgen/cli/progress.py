@@ -21,14 +21,17 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from batchgen.cli.exits import forget_reader
-from batchgen.cli.wording import ended_lines, rate, started_line, told
+from batchgen.cli.wording import duration, ended_lines, rate, started_line, told
 from batchgen.events import RunEnded, RunStarted, TaskFailed, TaskMade, Waiting, as_json
 
 if TYPE_CHECKING:
@@ -118,15 +121,24 @@ class _Plain:
         click.echo(line, err=True)
 
 
+class _Doing(ProgressColumn):
+    """What goes on: a wait, counted down, and why; else that pictures are made."""
+
+    def render(self, task: Task) -> Text:
+        """See ProgressColumn."""
+        left_s = task.fields["free_at_s"] - time.monotonic()
+        return Text(f"waiting {duration(left_s)}: {task.fields['why']}" if left_s > 0 else task.description)
+
+
 class _Live:
-    """A bar with rate and remaining time; failures and waits stand above it."""
+    """A bar with rate and remaining time; failures stand above it."""
 
     def __init__(self, voice: Voice) -> None:
         self._verbose = voice is Voice.VERBOSE
         self._console = Console(stderr=True, highlight=False)
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
+            _Doing(),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}", markup=False),
@@ -137,10 +149,9 @@ class _Live:
             expand=True,
             transient=True,
         )
-        self._row = self._bar.add_task("", total=None, start=False, visible=False, rate="")
+        self._row = self._bar.add_task("", total=None, start=False, visible=False, rate="", free_at_s=0.0, why="")
         self._made = 0
         self._began_s = time.monotonic()
-        self._free_at_s = 0.0
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -159,8 +170,7 @@ class _Live:
             case TaskMade() | TaskFailed():
                 self._advance(event)
             case Waiting():
-                self._bar.update(self._row, description=told(event))
-                self._free_at_s = time.monotonic() + event.seconds
+                self._bar.update(self._row, free_at_s=time.monotonic() + event.seconds, why=event.why)
             case RunEnded():
                 self._bar.stop()
                 for line in ended_lines(event):
@@ -171,8 +181,6 @@ class _Live:
     def _advance(self, event: TaskMade | TaskFailed) -> None:
         self._made += isinstance(event, TaskMade)
         now = time.monotonic()
-        if now >= self._free_at_s:
-            self._bar.update(self._row, description="making")
         self._bar.update(self._row, advance=1, rate=rate(self._made, now - self._began_s))
         if self._verbose or isinstance(event, TaskFailed):
             self._say(told(event))
