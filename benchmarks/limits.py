@@ -98,11 +98,10 @@ _DOCUMENTED = Sandbox(rule=Rule(Kind.WINDOW, 150, 10), penalty_s=60, latency_s=0
 _LATE = Sandbox(rule=Rule(Kind.WINDOW, 150, 10), penalty_s=60, latency_s=0.5, spread_s=0.3, arrival_jitter_s=0.2)
 _SLOW = Sandbox(rule=Rule(Kind.WINDOW, 150, 10), penalty_s=60, latency_s=6, spread_s=2)
 _BUCKET_15 = Sandbox(rule=Rule(Kind.BUCKET, 15, 1), latency_s=0.5, spread_s=0.3)
-_BUCKET_100 = Sandbox(rule=Rule(Kind.BUCKET, 100, 1), latency_s=0.2, spread_s=0.1)
-_BUCKET_100_SAYS = Sandbox(rule=Rule(Kind.BUCKET, 100, 1), latency_s=0.2, spread_s=0.1, retry_after=True)
+_BUCKET_30 = Sandbox(rule=Rule(Kind.BUCKET, 30, 1), latency_s=0.5, spread_s=0.3)
+_BUCKET_30_SAYS = Sandbox(rule=Rule(Kind.BUCKET, 30, 1), latency_s=0.5, spread_s=0.3, retry_after=True)
 _NGINX_50 = Nginx(Rule(Kind.LEAKY, 100, 2))
-_NGINX_100 = Nginx(Rule(Kind.LEAKY, 100, 1))
-_HAPROXY_100 = Haproxy(Rule(Kind.STICK, 1000, 10))
+_HAPROXY_30 = Haproxy(Rule(Kind.STICK, 60, 2))
 
 _TOLD, _UNKNOWN = Batchgen(told=True), Batchgen(told=False)
 _PEERS = (
@@ -132,19 +131,20 @@ ROUNDS: tuple[Round, ...] = (
     ),
     (*_peers(_DOCUMENTED, 450), *_peers(_BUCKET_15, 300)),
     (Case(_NGINX_50, 1000, _TOLD, _KNOWN),),
-    (Case(_NGINX_100, 3000, _UNKNOWN, _UNSAID),),
-    _peers(_NGINX_100, 3000),
-    (Case(_HAPROXY_100, 3000, _UNKNOWN, _UNSAID),),
-    _peers(_HAPROXY_100, 3000),
-    (Case(_BUCKET_100, 3000, _UNKNOWN, _UNSAID),),
-    (Case(_BUCKET_100_SAYS, 3000, _UNKNOWN, _SAID),),
-    _peers(_BUCKET_100_SAYS, 3000),
+    (
+        Case(_NGINX_50, 5000, _UNKNOWN, _UNSAID),
+        Case(_HAPROXY_30, 4000, _UNKNOWN, _UNSAID),
+        Case(_BUCKET_30, 4000, _UNKNOWN, _UNSAID),
+        Case(_BUCKET_30_SAYS, 4000, _UNKNOWN, _SAID),
+    ),
+    _peers(_NGINX_50, 5000),
+    _peers(_HAPROXY_30, 3000),
+    _peers(_BUCKET_30_SAYS, 3000),
 )
 QUICK: tuple[Round, ...] = (
-    (Case(_DOCUMENTED, 300, _TOLD, _PENALTY), Case(_DOCUMENTED, 300, Batchgen(told=True, processes=2), _PENALTY)),
+    (Case(_DOCUMENTED, 450, _TOLD, _PENALTY), Case(_DOCUMENTED, 600, Batchgen(told=True, processes=2), _PENALTY)),
     (Case(_NGINX_50, 500, _TOLD, _KNOWN),),
-    (Case(_NGINX_100, 1000, _UNKNOWN, _UNSAID),),
-    (Case(_BUCKET_100_SAYS, 1000, _UNKNOWN, _SAID),),
+    (Case(_NGINX_50, 2000, _UNKNOWN, _UNSAID), Case(_BUCKET_30_SAYS, 2000, _UNKNOWN, _SAID)),
 )
 
 
