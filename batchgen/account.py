@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,20 +19,28 @@ if TYPE_CHECKING:
     from batchgen.model import RateLimit, Secret
 
 OTHER_DESCRIPTORS = 64
-"""File descriptors that are not connections."""
+"""File descriptors that no request needs."""
+FOR_EACH = 3
+"""And those that one may: its connection, its input image, its picture."""
 
 
 def rules(settings: ProviderSettings, rate_limit: RateLimit | None = None, concurrency: int | None = None) -> Rules:
     """The rules of a job's account, with a limit and a concurrency in place of the job's own if given."""
     limit = rate_limit or settings.rate_limit
-    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return Rules(
         windows=limit.windows,
         unknown=limit.unknown,
         penalty_s=settings.provider.penalty_s,
         margin_s=settings.margin_s,
         concurrency=concurrency or settings.concurrency,
-        most_in_flight=max(descriptors - OTHER_DESCRIPTORS, 1),
+        most_in_flight=_most_connections(),
+    )
+
+
+def _most_connections() -> int:
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return (
+        sys.maxsize if descriptors == resource.RLIM_INFINITY else max((descriptors - OTHER_DESCRIPTORS) // FOR_EACH, 1)
     )
 
 
@@ -45,5 +54,7 @@ def retry_bounds(retry: RetryShape) -> RetryBounds:
 def shared_log(environment: Mapping[str, str], url: str, key: Secret) -> Path | None:
     """Below the user's state folder (XDG Base Directory Specification); None where the user has none."""
     home, state = environment.get("HOME"), environment.get("XDG_STATE_HOME")
-    folder = Path(state) if state else Path(home) / ".local" / "state" if home else None
-    return None if folder is None else shared_path(folder / "batchgen", url, key)
+    folders = [Path(state)] if state else []
+    folders += [Path(home) / ".local" / "state"] if home else []
+    # The specification has a relative path ignored.
+    return next((shared_path(each / "batchgen", url, key) for each in folders if each.is_absolute()), None)

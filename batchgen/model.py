@@ -193,6 +193,8 @@ class Retry:
     """Try again `after_s` seconds from now."""
 
     after_s: float
+    back_off_s: float = 0.0
+    """How much of that is our own doing, not what the server asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

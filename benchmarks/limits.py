@@ -125,9 +125,9 @@ ROUNDS: tuple[Round, ...] = (
     (Case(_LATE, 1050, _TOLD, _KNOWN),),
     (
         Case(_DOCUMENTED, 450, _TOLD, _PENALTY),
-        Case(_SLOW, 450, _TOLD, _PENALTY),
+        Case(_SLOW, 900, _TOLD, _PENALTY),
         Case(_DOCUMENTED, 600, Batchgen(told=True, processes=2), _PENALTY),
-        Case(_BUCKET_15, 300, _TOLD, _KNOWN),
+        Case(_BUCKET_15, 300, Batchgen(told=True, margin="20ms"), _KNOWN),
     ),
     (*_peers(_DOCUMENTED, 450), *_peers(_BUCKET_15, 300)),
     (Case(_NGINX_50, 1000, _TOLD, _KNOWN),),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _RULE = Rule(Kind.WINDOW, 150, 10)
 _BEGINS_S = 15
 _FULL_SPEED = 0.95
-_FIRST_STEP_S, _LONGEST_STEP_S = 5.0, 300.0
+_FIRST_STEP_S, _LONGEST_STEP_S, _SHORTENED = 5.0, 30.0, 0.75
 # What was on its way when the first request failed has failed by then, and the first step is not over.
 _IN_FLIGHT_S = 3.0
 _RECOVERS_WITHIN_S = 60
@@ -82,9 +82,9 @@ def probes(refused: Sequence[float]) -> int:
 
 
 def steps(seconds: float) -> int:
-    """How many probes an outage of so many seconds takes: 5 s after its begin, then at steps that double to 5 min."""
+    """How many probes an outage of so many seconds takes at most: steps from 5 s, doubling to 30 s, less a quarter."""
     count, at, step = 0, 0.0, _FIRST_STEP_S
-    while (at := at + step) < seconds:
+    while (at := at + step * _SHORTENED) < seconds:
         count, step = count + 1, min(2 * step, _LONGEST_STEP_S)
     return count
 

@@ -43,7 +43,8 @@ def forecast_lines(plan: Plan, assume: Iterable[str]) -> Iterator[str]:
     part = f" (from {found.rehearsed:,} of them)" if found.rehearsed < found.tasks else ""
     failed = f", {found.failed:,} fail" if found.failed else ""
     yield f"  rehearsed  {duration(found.seconds)} for {found.tasks:,} tasks{part}{cost}"
-    yield f"             {found.requests:,} requests, {found.rejected:,} rejected{failed}"
+    left = f", then it stops with {found.left:,} left to do" if found.left else ""
+    yield f"             {found.requests:,} requests, {found.rejected:,} rejected{failed}{left}"
     yield f"             assuming {assumed.words()}"
 
 

@@ -80,10 +80,12 @@ def plan(  # noqa: PLR0913 - one argument for each option
     folder = options.output_folder(manifest, output, provider)
     made = make_plan(manifest, contents_of(folder), Part(only=only, sample=sample), first)
     if as_json:
-        simulated = {"simulated": forecast_json(made, assume)} if simulate else {}
+        simulated = {"simulated": forecast_json(made, assume)} if simulate or assume else {}
         click.echo(json.dumps(_as_json(made) | simulated, ensure_ascii=False, indent=2))
     else:
-        click.echo("\n".join([*_lines(made, folder), *(["", *forecast_lines(made, assume)] if simulate else [])]))
+        click.echo(
+            "\n".join([*_lines(made, folder), *(["", *forecast_lines(made, assume)] if simulate or assume else [])])
+        )
     sys.exit(WORK_TO_DO if detailed_exitcode and made.asked else NOTHING_TO_DO)
 
 

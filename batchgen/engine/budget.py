@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from batchgen.engine.signal import Signal
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
@@ -32,14 +30,11 @@ class Budget:
         self._made = caps.made
         self._reserved = Decimal(0)
         self._in_flight = 0
-        self._changed = Signal()
 
-    async def reserve(self, price: Decimal) -> str | None:
-        """Set `price` aside for one attempt, waiting while others may give theirs back; else which cap is reached."""
-        while (cap := self._reached(price)) is not None:
-            if self._in_flight == 0:
-                return cap
-            await self._changed.wait()
+    def reserve(self, price: Decimal) -> str | None:
+        """Set `price` aside for one attempt; else which cap is reached, unless attempts in flight give theirs back."""
+        if (cap := self._reached(price)) is not None:
+            return cap
         self._reserved += price
         self._in_flight += 1
         return None
@@ -50,7 +45,6 @@ class Budget:
         self._in_flight -= 1
         self._spent += price if billed else Decimal(0)
         self._made += made or billed
-        self._changed.fire()
 
     def _reached(self, price: Decimal) -> str | None:
         caps = self._caps

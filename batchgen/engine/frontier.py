@@ -24,6 +24,8 @@ class Work:
 
     task: Task
     attempts: tuple[Attempt, ...] = ()
+    counted: tuple[Attempt, ...] = ()
+    """Those that count against the bounds on trying again: not what an outage cost and what was surely not billed."""
     waited_s: float = 0.0
     """Back-off so far, waits for a limit not counted."""
 

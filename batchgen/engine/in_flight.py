@@ -39,7 +39,7 @@ class InFlight:
         return max(min(bound, self._most, slow_start), 1)
 
     def answered(self, seconds: float) -> None:
-        """An answer came after so long; after an outage each lets one more go."""
+        """A picture came after so long; after an outage each lets one more go."""
         weight = SMOOTHING if self._latency_s else 1.0
         self._latency_s += (seconds - self._latency_s) * weight
         if self._slow_start is not None:

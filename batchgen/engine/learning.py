@@ -6,7 +6,7 @@ the rate that met it: the estimate w is their geometric mean, and less after ref
 Around it the rate follows a time-scaled CUBIC (Ha, Rhee and Xu, 2008), t seconds after the estimate:
 
     r(t) = max(0.92 w, w (1 + 0.08 x^3) 1.02^(s (1 + s / 10)))
-    x = min(1, (t - T) / T), s = max(0, t - 2 T) / max(5, 10 / w)
+    x = min(1, (t - T) / T), s = max(0, t - 2 T) / min(max(5, 10 / w), 60)
 
 T is a fifth of the longest of 20 s, 60 sends and ten time-outs, and doubles while estimates agree. One decrease an
 episode: refusals of what was sent before its end say nothing new. Without a Retry-After the wait is found by single
@@ -44,6 +44,8 @@ LEAST: Final = 0.65
 """An estimate is at least so much of the rate that was refused: the level before it was not, and later refusals."""
 ENOUGH: Final = 8
 """Fewer admitted requests say little."""
+QUOTA_S: Final = 300.0
+"""A wait that is asked for so long is that of a quota, of which a pace says nothing."""
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 300.0
 LATE_S: Final = 0.02
@@ -51,11 +53,15 @@ LATE_S: Final = 0.02
 
 
 class LearnedRate:
-    """What is known of a server's limit by its answers; `estimate_per_s`: what was remembered."""
+    """What is known of a server's limit by its answers.
 
-    def __init__(self, estimate_per_s: float | None = None) -> None:
+    `estimate_per_s` is what was remembered, or is known; it is never thought to be more than `most_per_s`.
+    """
+
+    def __init__(self, estimate_per_s: float | None = None, most_per_s: float = MOST_PER_S) -> None:
         self.rate_per_s = FIRST_PER_S if estimate_per_s is None else estimate_per_s * LOW
         self._estimate = estimate_per_s
+        self._most_per_s = most_per_s
         self._met = False
         self._since = -inf  # of the estimate, or of the level of a slow start
         self._level_sends = 0
@@ -73,9 +79,9 @@ class LearnedRate:
         self._early = 0  # episodes in a row that began below their estimate
 
     @property
-    def confident(self) -> bool:
-        """Was a limit met?"""
-        return self._met
+    def found_per_s(self) -> float | None:
+        """The estimate, once a limit was met."""
+        return self._estimate if self._met else None
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next send."""
@@ -83,7 +89,9 @@ class LearnedRate:
 
     def take(self, now: float) -> None:
         """A send is allowed."""
-        self.rate_per_s = self._rate(now)
+        if self._estimate is not None and now > self._next_at > self._since:
+            self._since += now - self._next_at  # while nobody asked for more, nothing was found out
+        self.rate_per_s = min(self._rate(now), self._most_per_s)
         step_s = 1 / self.rate_per_s
         if self._probing:
             step_s = max(step_s, self._answer_s * 1.25)
@@ -114,12 +122,11 @@ class LearnedRate:
 
     def throttled(self, now: float, sent_at: float, asked_s: float | None) -> float | None:
         """A request was refused; how long nobody may send, if this begins an episode or shows that it goes on."""
-        self._met = True
         self._answer_s = max(self._answer_s * 0.98, now - sent_at)
         self._refused += sent_at > self._marked_at
         if sent_at < self._episode_ends:
             return None
-        if not self._probing:
+        if not self._probing and (asked_s or 0.0) < QUOTA_S:
             self._learn(now, sent_at)
         pause_s = self._pause_s(now) if asked_s is None else asked_s
         if asked_s is not None:
@@ -141,6 +148,7 @@ class LearnedRate:
         enough = admitted >= ENOUGH
         seconds = sent_at - self._marked_at - (self._paused_s if enough else 0.0)
         found = max(admitted, 0.5) / max(seconds, 1e-3)
+        self._met = True
         old, rate = self._estimate, self.rate_per_s
         self._early = self._early + 1 if old is not None and now - self._since < self._period_s(old) else 0
         between = sqrt(found * rate) * STEEPER ** max(self._early - 1, 0)
@@ -162,11 +170,11 @@ class LearnedRate:
         if self._estimate is None:
             if self._level_sends >= LEVEL_SENDS and now - self._since >= LEVEL_S:
                 self._since, self._level_sends = now, 0
-                return min(self.rate_per_s * 2, MOST_PER_S)
+                return self.rate_per_s * 2
             return self.rate_per_s
         w, t = self._estimate, max(now - self._since, 0.0) if self._marked_at > -inf else 0.0
         period_s = self._period_s(w)
         x = min(1.0, (t - period_s) / period_s)
-        steps = min(max(t - 2 * period_s, 0.0) / max(5.0, 10 / w), 100.0)
+        steps = min(max(t - 2 * period_s, 0.0) / min(max(5.0, 10 / w), 60.0), 100.0)
         growth: float = GROWTH ** (steps * (1 + steps / QUICKER))
-        return min(max(LOW * w, w * (1 + SWING * x**3) * growth), MOST_PER_S)
+        return max(LOW * w, w * (1 + SWING * x**3) * growth)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 from math import inf
+from random import random
 from typing import TYPE_CHECKING
 
 import anyio
@@ -19,11 +20,11 @@ import anyio
 from batchgen.engine.breaker import Breaker
 from batchgen.engine.cool_down import CoolDown
 from batchgen.engine.in_flight import MOST, InFlight
-from batchgen.engine.learning import LearnedRate
+from batchgen.engine.learning import MOST_PER_S, LearnedRate
 from batchgen.engine.rate import WindowLog
 from batchgen.engine.signal import Signal
 from batchgen.engine.told import Told
-from batchgen.model import Failure, Fault
+from batchgen.model import Failure, Fault, Success
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +36,8 @@ WORTH_SAYING_S = 1.0
 """A shorter wait is not announced."""
 LOOK_AGAIN_S = 0.25
 """How soon to look again for what another process does, while that is what is waited for."""
+SHORT_S, SELDOM_S = 9.0, 60.0
+"""Waits so short that come again and again are announced so seldom."""
 AFTER_OTHERS_S = 0.002
 """How soon to look again when another process is deciding."""
 OUTAGES = {Fault.OVERLOADED, Fault.UNREACHABLE, Fault.TIMEOUT, Fault.CUT_OFF, Fault.NOT_A_PICTURE, Fault.LOST}
@@ -64,13 +67,15 @@ class Rules:
 
 
 class Permit:
-    """Permission for one request."""
+    """Permission for one request, the `number`-th that was given."""
 
-    def __init__(self, limiter: Limiter) -> None:
+    def __init__(self, limiter: Limiter, number: int, given_at: float) -> None:
         self._limiter = limiter
+        self.number = number
+        self.given_at = given_at
         self.sent_at: float | None = None
-        self.number = 0
-        """Among the sent ones, from 1."""
+        self.is_probe = False
+        """Does it see whether an outage is over?"""
         self.place: int | None = None
         """Where it stands in the log that processes share."""
 
@@ -80,10 +85,9 @@ class Permit:
             self.sent_at = anyio.current_time()
             self._limiter.note_sent(self, self.sent_at)
 
-    def answered(self, outcome: Outcome) -> None:
-        """What came of it."""
-        if self.sent_at is not None:
-            self._limiter.note_answered(self, self.sent_at, outcome)
+    def answered(self, outcome: Outcome) -> float | None:
+        """What came of it; if that is a part of an outage, how many seconds the outage has lasted."""
+        return self._limiter.note_answered(self, outcome)
 
     def release(self) -> None:
         """The attempt is over."""
@@ -99,6 +103,7 @@ class Limiter:
         *,
         on_wait: Callable[[float, str], None],
         shared: SharedLog | None = None,
+        chance: Callable[[], float] = random,
     ) -> None:
         self._rules = rules
         self._logs = [WindowLog(window, rules.margin_s) for window in rules.windows]
@@ -110,63 +115,47 @@ class Limiter:
         self._cool = CoolDown(rules.penalty_s)
         self._breaker = Breaker()
         self._told = Told()
-        self._sends = 0
-        self._learned = LearnedRate(shared.rate_per_s if shared else None) if rules.unknown else None
+        self._given = 0
+        self.has_answered = False
+        """Did the server ever, in whatever way?"""
+        self._learned = _learned(rules, shared)
+        self._paced = rules.unknown
+        """Is the learned pace kept to? A known limit is learned too, and kept to once it turned out to be lower."""
         self._shared = shared
         self._on_wait = on_wait
+        self._chance = chance
         self._turn = anyio.Lock(fast_acquire=True)
         self._changed = Signal()
         self._announced_until = -inf
+        self._said, self._said_at = "", -inf
 
     async def turn(self) -> Permit:
         """Wait until a request may be sent; whoever gets the permit releases it."""
         async with self._turn:
-            while True:
-                wait_s = self._try_to_take(permit := Permit(self))
-                if wait_s <= 0:
-                    return permit
-                await self._changed.wait(wait_s)
+            while isinstance(found := self._try_to_take(), float):
+                await self._changed.wait(found)
+            return found
 
     def note_sent(self, permit: Permit, now: float) -> None:
         """A request left at `now`."""
-        self._sends += 1
-        permit.number = self._sends
         for log in self._logs:
             log.sent(now)
-        if self._learned is not None:
-            self._learned.sent(now)
+        self._learned.sent(now)
         if self._shared is not None and permit.place is not None:
             self._shared.sent(permit.place, now)
         self._changed.fire()
 
-    def note_answered(self, permit: Permit, sent_at: float, outcome: Outcome) -> None:
-        """What came of a request."""
+    def note_answered(self, permit: Permit, outcome: Outcome) -> float | None:
+        """What came of a request; if that is a part of an outage, how many seconds the outage has lasted."""
         now = anyio.current_time()
-        if isinstance(outcome, Failure) and outcome.fault is Fault.THROTTLED:
-            self._throttled(now, sent_at, outcome.retry_after_s)
-        else:
-            self._admitted(now, sent_at, failed=isinstance(outcome, Failure) and outcome.fault in OUTAGES)
-        if outcome.allowance is not None:
-            self._told.heed(now, permit.number, self._sends, outcome.allowance)
+        failed = isinstance(outcome, Failure) and outcome.fault in OUTAGES
+        self.has_answered = self.has_answered or outcome.status is not None
+        if permit.sent_at is not None:
+            self._heed(permit, permit.sent_at, outcome, now)
+        if permit.sent_at is not None or failed:
+            self._watch(permit, now, failed=failed)
         self._changed.fire()
-
-    def _throttled(self, now: float, sent_at: float, asked_s: float | None) -> None:
-        """Hold everybody back; a limit that was thought to be known is, after this, learned below it."""
-        if self._rules.unknown and self._learned is not None:
-            self._cool.extend(now, self._learned.throttled(now, sent_at, asked_s) or 0.0)
-        elif self._cool.throttled(now, sent_at, asked_s):
-            self._learned = self._learned or LearnedRate(self._rules.rate_per_s)
-            self._learned.throttled(now, sent_at, self._cool.length_s)
-        if self._shared is not None:
-            self._shared.cool_down(now + self._cool.wait_s(now))
-
-    def _admitted(self, now: float, sent_at: float, *, failed: bool) -> None:
-        self._cool.admitted()
-        self._in_flight.answered(now - sent_at)
-        if self._learned is not None:
-            self._learned.admitted(sent_at)
-        if self._breaker.answered(now, sent_at, failed=failed):
-            self._in_flight.start_slowly()
+        return self._breaker.outage_s(now, permit.given_at) if failed else None
 
     def release(self, permit: Permit) -> None:
         """An attempt is over; what nothing was sent with is free again."""
@@ -174,59 +163,102 @@ class Limiter:
         if permit.sent_at is None:
             for log in self._logs:
                 log.give_back()
-            if self._learned is not None:
-                self._learned.give_back()
-            self._breaker.give_back()
-            self._told.give_back()
+            self._learned.give_back()
             if self._shared is not None and permit.place is not None:
                 self._shared.give_back(permit.place)
+            self._told.give_back()
+        if permit.is_probe:
+            self._breaker.give_back_probe()
         self._changed.fire()
 
-    @property
-    def learned_per_s(self) -> float | None:
-        """The rate that was learned, if a limit was met."""
-        return self._learned.rate_per_s if self._learned is not None and self._learned.confident else None
+    def _heed(self, permit: Permit, sent_at: float, outcome: Outcome, now: float) -> None:
+        """What an answer says of the limit."""
+        if isinstance(outcome, Failure) and outcome.fault is Fault.THROTTLED:
+            self._throttled(now, sent_at, outcome.retry_after_s)
+        else:
+            self._cool.admitted()
+            self._learned.admitted(sent_at)
+            if isinstance(outcome, Success):
+                self._in_flight.answered(now - sent_at)
+        if outcome.allowance is not None:
+            self._told.heed(now, permit.number, self._given, outcome.allowance)
 
-    def _try_to_take(self, permit: Permit) -> float:
-        """Take a slot if one is free; else how long to wait before looking again."""
+    def _throttled(self, now: float, sent_at: float, asked_s: float | None) -> None:
+        """Hold everybody back; a limit that was thought to be known is, after this, learned below it."""
+        if self._rules.unknown:
+            self._cool.extend(now, self._learned.throttled(now, sent_at, asked_s) or 0.0)
+        else:
+            self._cool.throttled(now, sent_at, asked_s)
+            self._learned.throttled(now, sent_at, self._cool.wait_s(now))
+            self._paced = True
+        self._cool.extend(now, asked_s or 0.0)
+        if self._shared is not None:
+            self._shared.cool_down(now + self._cool.wait_s(now))
+            if self._rules.unknown and (found := self._learned.found_per_s) is not None:
+                self._shared.remember(found)
+
+    def _watch(self, permit: Permit, now: float, *, failed: bool) -> None:
+        """What an attempt says of the server's health."""
+        if permit.is_probe:
+            permit.is_probe = False
+            self._breaker.probed(now, failed=failed, chance=self._chance())
+            if not failed:
+                self._in_flight.start_slowly()
+        else:
+            self._breaker.answered(now, permit.given_at, failed=failed, chance=self._chance())
+
+    def _try_to_take(self) -> Permit | float:
+        """Permission, if it can be given now; else how many seconds to wait before looking again."""
         with self._shared.locked() if self._shared else nullcontext(enter_result=True) as alone:
             if not alone:
                 return AFTER_OTHERS_S
             now = anyio.current_time()
             if self._shared is not None:
                 self._shared.tell(self._logs, now)
-                self._cool.extend(now, self._shared.cool_until - now)
+                self._cool.extend(now, self._shared.cool_until(now) - now)
             wait_s = self._wait_s(now)
             if wait_s > 0:
                 return min(wait_s, LOOK_AGAIN_S) if self._shared and self._shared.awaits_others else wait_s
-            for log in self._logs:
-                log.take()
-            if self._learned is not None:
-                self._learned.take(now)
-            self._breaker.take()
-            self._told.take()
-            self._in_flight.count += 1
-            if self._shared is not None:
-                permit.place = self._shared.take(now)
-        return 0.0
+            return self._take(now)
+
+    def _take(self, now: float) -> Permit:
+        """Take a slot of everything."""
+        self._given += 1
+        permit = Permit(self, self._given, now)
+        for log in self._logs:
+            log.take()
+        self._learned.take(now)
+        self._told.take(now)
+        self._in_flight.count += 1
+        permit.is_probe = self._breaker.take()
+        if self._shared is not None:
+            permit.place = self._shared.take(now)
+        return permit
 
     def _wait_s(self, now: float) -> float:
-        learned = self._learned
-        rate_per_s = learned.rate_per_s if learned else self._rules.rate_per_s
+        rate_per_s = self._learned.rate_per_s if self._paced else self._rules.rate_per_s
         if not self._in_flight.has_room(rate_per_s):
             return inf  # an answer makes room
         waits = [
             self._cool.wait_s(now),
             self._breaker.wait_s(now),
             self._told.wait_s(now),
-            learned.wait_s(now) if learned else 0.0,
+            self._learned.wait_s(now) if self._paced else 0.0,
             *(log.wait_s(now) for log in self._logs),
         ]
         wait_s = max(waits)
-        if WORTH_SAYING_S <= wait_s < inf and now + wait_s > self._announced_until + WORTH_SAYING_S:
-            self._announced_until = now + wait_s
-            self._on_wait(wait_s, self._why(waits.index(wait_s)))
+        if wait_s >= WORTH_SAYING_S:
+            self.announce(now, wait_s, self._why(waits.index(wait_s)))
         return wait_s
+
+    def announce(self, now: float, wait_s: float, why: str) -> None:
+        """Say that nothing is sent for a while and why, unless it is said; of short waits in a row once a minute."""
+        if WORTH_SAYING_S <= wait_s < inf and now + wait_s > self._announced_until + WORTH_SAYING_S:
+            if wait_s < SHORT_S and why == self._said and now < self._said_at + SELDOM_S:
+                return
+            self._announced_until = now + wait_s
+            self._said, self._said_at = why, now
+            self._on_wait(wait_s, why)
 
     def _why(self, which: int) -> str:
         return (
@@ -236,3 +268,9 @@ class Limiter:
             "the pace that the server was seen to bear",
             *(f"the limit of {window} is used up" for window in self._rules.windows),
         )[which]
+
+
+def _learned(rules: Rules, shared: SharedLog | None) -> LearnedRate:
+    if rules.unknown:
+        return LearnedRate(shared.rate_per_s if shared else None)
+    return LearnedRate(rules.rate_per_s, rules.rate_per_s or MOST_PER_S)

@@ -63,7 +63,10 @@ class RetryBounds:
 def verdict(
     failure: Failure, before: Sequence[Attempt], *, waited_s: float, bounds: RetryBounds, chance: float
 ) -> Verdict:
-    """What follows from `failure` after the attempts `before` it and `waited_s` of back-off; `chance` is 0 to 1."""
+    """What follows from `failure` after the attempts `before` it that count and `waited_s` of back-off.
+
+    `chance` is 0 to 1.
+    """
     match REACTIONS[failure.fault]:
         case Reaction.STOP:
             return Stop()
@@ -77,9 +80,11 @@ def verdict(
         return GiveUp()
     tried = [each for each in before if each.fault is not Fault.THROTTLED]
     state = _state(len(tried) + 1, sum(each.seconds for each in tried) + waited_s)
-    state.upcoming_sleep = max(_BACK_OFF(state) * (0.5 + chance / 2), failure.retry_after_s or 0.0)
+    state.upcoming_sleep = _BACK_OFF(state) * (0.5 + chance / 2)
     enough = stop_after_attempt(bounds.attempts) | stop_before_delay(bounds.within_s)
-    return GiveUp() if enough(state) else Retry(after_s=state.upcoming_sleep)
+    if enough(state):
+        return GiveUp()
+    return Retry(after_s=max(state.upcoming_sleep, failure.retry_after_s or 0.0), back_off_s=state.upcoming_sleep)
 
 
 _BACK_OFF = wait_exponential(multiplier=1, max=60)

@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from batchgen.engine.policy import RetryBounds
     from batchgen.model import Attempt, Outcome, Task
 
+AGAIN_S = 1.0
+"""What an outage cost is tried again so soon, or when the outage is over."""
+LONGEST_OUTAGE_S = 70 * 60.0
+"""A few tasks that can never work look like an outage once nothing else is left, so this has an end."""
+LONGEST_SILENCE_S = 300.0
+"""How long to wait for a server that never answered anything in this run."""
+
 
 class Tries(Protocol):
     """Makes attempts, wherever they happen."""
@@ -58,11 +65,13 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """What each attempt passes before it is sent: the budget, then the limiter."""
+    """What each attempt passes before it is sent."""
 
     limiter: Limiter
     budget: Budget
     price_of: Callable[[Task], Decimal]
+    chance: Callable[[], float] = random
+    """A number from 0 to 1, to spread retries with."""
 
 
 class Pool:
@@ -76,6 +85,7 @@ class Pool:
         self._tries = tries
         self._listener = listener
         self._bounds = bounds
+        self._chance = gates.chance
         self._retries = RetryBudget()
         self._in_flight = 0
         self._changed = Signal()
@@ -92,11 +102,9 @@ class Pool:
                         permit.release()
                         break
                     work = self._frontier.take(anyio.current_time())
-                    if cap := await self._reserve(work, permit):
-                        self._listener.capped(cap)
-                        break
-                    self._in_flight += 1
-                    group.start_soon(self._try, work, permit)
+                    if await self._can_pay(work, permit):
+                        self._in_flight += 1
+                        group.start_soon(self._try, work, permit)
 
     def drain(self) -> None:
         """Send nothing more; `run` returns when what is in flight has ended."""
@@ -113,50 +121,74 @@ class Pool:
             wait_s = inf if due_at is None else due_at - anyio.current_time()
             if wait_s <= 0:
                 return True
+            if self._in_flight == 0:
+                self._limiter.announce(
+                    anyio.current_time(), wait_s, "all that is left failed and waits for its next try"
+                )
             await self._changed.wait(wait_s)
 
-    async def _reserve(self, work: Work, permit: Permit) -> str | None:
-        """Set the price of an attempt aside; else which cap is reached, the permit being given back."""
-        cap: str | None = ""
-        try:
-            cap = await self._budget.reserve(self._price_of(work.task))
-        finally:
-            if cap is not None:
-                permit.release()
-        return cap
+    async def _can_pay(self, work: Work, permit: Permit) -> bool:
+        """Set the price of an attempt aside; where that can't be, the permit is given back and the work put back."""
+        cap = self._budget.reserve(self._price_of(work.task))
+        if cap is None:
+            return True
+        permit.release()
+        self._frontier.put_back(work, anyio.current_time())
+        if self._in_flight:
+            await self._changed.wait()  # others may give theirs back
+        else:
+            self.drain()
+            self._listener.capped(cap)
+        return False
 
     async def _try(self, work: Work, permit: Permit) -> None:
         try:
             attempt, outcome = await self._tries(work, permit.sent)
-            permit.answered(outcome)
             billed = attempt.billing is not Billing.NO
+            outage_s = permit.answered(outcome)
             self._budget.settle(self._price_of(work.task), billed=billed, made=isinstance(outcome, Success))
-            self._settle(replace(work, attempts=(*work.attempts, attempt)), outcome)
+            tried = replace(work, attempts=(*work.attempts, attempt))
+            if isinstance(outcome, Failure) and outage_s is not None and not billed:
+                self._wait_out(tried, outcome, outage_s)
+            else:
+                self._settle(replace(tried, counted=(*work.counted, attempt)), outcome)
         finally:
             permit.release()
             self._in_flight -= 1
             self._changed.fire()
 
     def _settle(self, work: Work, outcome: Outcome) -> None:
-        *before, _ = work.attempts
+        *before, _ = work.counted
         if not before:
             self._retries.earn()
         if isinstance(outcome, Success):
             self._listener.made(work, outcome)
             return
-        chance = random()  # noqa: S311 - spreads retries, guards nothing
-        match verdict(outcome, before, waited_s=work.waited_s, bounds=self._bounds, chance=chance):
-            case Retry(after_s=after_s):
-                self._retry(replace(work, waited_s=work.waited_s + after_s), outcome, after_s)
+        match verdict(outcome, before, waited_s=work.waited_s, bounds=self._bounds, chance=self._chance()):
+            case Retry(after_s=after_s, back_off_s=back_off_s):
+                self._retry(replace(work, waited_s=work.waited_s + back_off_s), outcome, after_s)
             case GiveUp():
                 self._listener.failed(work, outcome)
             case Stop():
                 self.drain()
                 self._listener.stopped(work, outcome)
 
+    def _wait_out(self, work: Work, failure: Failure, outage_s: float) -> None:
+        """What an outage cost is no task's fault; one that has no end stops the run."""
+        if outage_s > (LONGEST_OUTAGE_S if self._limiter.has_answered else LONGEST_SILENCE_S):
+            self.drain()
+            self._listener.stopped(work, failure)
+        else:
+            self._put_back(work, failure, AGAIN_S)
+
     def _retry(self, work: Work, failure: Failure, after_s: float) -> None:
         """Put a task back; one whose retry can't be paid for waits until nothing new is left."""
-        affordable = failure.fault is Fault.THROTTLED or self._retries.spend()
-        put_back = self._frontier.put_back if affordable else self._frontier.park
-        put_back(work, anyio.current_time() + after_s)
+        if failure.fault is Fault.THROTTLED or self._retries.spend():
+            self._put_back(work, failure, after_s)
+            return
+        self._frontier.park(work, anyio.current_time() + after_s)
+        self._listener.retried(work, failure, after_s)
+
+    def _put_back(self, work: Work, failure: Failure, after_s: float) -> None:
+        self._frontier.put_back(work, anyio.current_time() + after_s)
         self._listener.retried(work, failure, after_s)

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 from typing import Final
 
-EARNED: Final = 0.1
-RESERVE: Final = 10.0
+FIRSTS_FOR_ONE: Final = 10
+"""First attempts that earn one retry."""
+RESERVE: Final = 10
 
 
 class RetryBudget:
     """The retries that one run can afford."""
 
     def __init__(self) -> None:
-        self._left = RESERVE
+        self._left = RESERVE * FIRSTS_FOR_ONE
 
     def earn(self) -> None:
         """A task was tried for the first time."""
-        self._left += EARNED
+        self._left += 1
 
     def spend(self) -> bool:
         """Pay for one retry; False if there is not enough."""
-        if self._left < 1:
+        if self._left < FIRSTS_FOR_ONE:
             return False
-        self._left -= 1
+        self._left -= FIRSTS_FOR_ONE
         return True

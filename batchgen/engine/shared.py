@@ -12,6 +12,7 @@ import mmap
 import os
 from contextlib import contextmanager, suppress
 from hashlib import sha256
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
 RING: Final = 16_384
 """Sends that are remembered; in a window of more, a process knows only its own."""
-LONGEST_UNSENT_S: Final = 60.0
+LONGEST_UNSENT_S: Final = 300.0
 """A send that was allowed so long ago and never left was a killed process's: it counts as sent when it was allowed."""
+LONGEST_COOL_S: Final = 3600.0
 FORMAT: Final = 1.0
 _FORMAT, _BOOT, _COUNT, _COOL_UNTIL, _RATE, _RING = range(6)
 """The numbers of the file: how many sends there were so far, a cool-down's end, a learned rate; then the ring."""
@@ -48,16 +50,17 @@ class SharedLog:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         size = 8 * (_RING + RING)
-        os.ftruncate(self._descriptor, size)
+        os.posix_fallocate(self._descriptor, 0, size)  # a hole that a full disk can't fill would end the process
         self._numbers = memoryview(mmap.mmap(self._descriptor, size)).cast("d")
         self._seen = 0
-        self._unsent: dict[int, float] = {}
+        self._unsent: set[int] = set()
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         self._begin(_boot())
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def _begin(self, boot: float) -> None:
-        if self._numbers[_FORMAT] == FORMAT and self._numbers[_BOOT] == boot:
+        whole = 0 <= self._numbers[_COUNT] < 2**53 and isfinite(self._numbers[_COOL_UNTIL])
+        if self._numbers[_FORMAT] == FORMAT and self._numbers[_BOOT] == boot and whole:
             return
         if self._numbers[_FORMAT] != FORMAT:
             self._numbers[_RATE] = 0.0
@@ -77,15 +80,16 @@ class SharedLog:
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
-    @property
-    def cool_until(self) -> float:
-        """When the last cool-down that any process met ends."""
-        return self._numbers[_COOL_UNTIL]
+    def cool_until(self, now: float) -> float:
+        """When the last cool-down that any process met ends; one beyond all measure is none."""
+        until = self._numbers[_COOL_UNTIL]
+        return until if until - now <= LONGEST_COOL_S else now
 
     @property
     def rate_per_s(self) -> float | None:
         """The rate that was learned last."""
-        return self._numbers[_RATE] or None
+        rate = self._numbers[_RATE]
+        return rate if isfinite(rate) and rate > 0 else None
 
     @property
     def awaits_others(self) -> bool:
@@ -93,20 +97,23 @@ class SharedLog:
         return bool(self._unsent)
 
     def tell(self, logs: Sequence[WindowLog], now: float) -> None:
-        """Bring logs up to date with what others did; under the lock."""
+        """Bring logs up to date with what others did; under the lock.
+
+        A time that is yet to come, by more than what passes between two processes' looks at the clock, is nonsense.
+        """
         count = int(self._numbers[_COUNT])
         for place in range(max(self._seen, count - RING), count):
-            self._unsent[place] = now
+            self._unsent.add(place)
             for log in logs:
                 log.take()
         self._seen = count
         for place in list(self._unsent):
             left_at = self._numbers[_RING + place % RING]
-            if left_at < 0 and now + left_at < LONGEST_UNSENT_S:
+            if left_at < 0 and 0 <= now + left_at < LONGEST_UNSENT_S:
                 continue
-            del self._unsent[place]
+            self._unsent.remove(place)
             for log in logs:
-                log.sent(abs(left_at)) if left_at else log.give_back()
+                log.sent(abs(left_at)) if left_at and abs(left_at) <= now + 1 else log.give_back()
 
     def take(self, now: float) -> int:
         """A send of this process is allowed; where it stands. Under the lock, after `tell`."""
@@ -117,7 +124,12 @@ class SharedLog:
         return place
 
     def sent(self, place: int, now: float) -> None:
-        """It has left."""
+        """It has left; so late that others took it for sent before, it stands there again."""
+        if now + self._numbers[_RING + place % RING] >= LONGEST_UNSENT_S:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            self._numbers[_COUNT] += 1
+            place = int(self._numbers[_COUNT]) - 1
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         self._numbers[_RING + place % RING] = max(now, 1e-9)
 
     def give_back(self, place: int) -> None:
@@ -126,7 +138,8 @@ class SharedLog:
 
     def cool_down(self, until: float) -> None:
         """Nobody sends before."""
-        self._numbers[_COOL_UNTIL] = max(self._numbers[_COOL_UNTIL], until)
+        with self.locked():
+            self._numbers[_COOL_UNTIL] = max(self._numbers[_COOL_UNTIL], until)
 
     def remember(self, rate_per_s: float) -> None:
         """Keep a learned rate for the next run."""

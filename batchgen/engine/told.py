@@ -6,10 +6,14 @@ Pure: `now` is an argument, in seconds of a clock that never jumps.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from batchgen.model import Allowance
+
+
+LONGEST_S: Final = 60.0
+"""After so long one request sees whether the server still says so, since what it said may have been nonsense."""
 
 
 class Told:
@@ -17,24 +21,27 @@ class Told:
 
     def __init__(self) -> None:
         self._left = 0
-        self._until = -inf
+        self._until = self._renewed_at = -inf
         self._by = -1
 
     def wait_s(self, now: float) -> float:
         """Seconds until the allowance is renewed, if it is used up."""
         return max(self._until - now, 0.0) if self._left <= 0 else 0.0
 
-    def take(self) -> None:
-        """A request goes out on it."""
+    def take(self, now: float) -> None:
+        """A request goes out on it, or to see whether it is renewed."""
         self._left -= 1
+        if self._left < 0 and now < self._renewed_at:
+            self._until = now + LONGEST_S
 
     def give_back(self) -> None:
         """It did not."""
         self._left += 1
 
-    def heed(self, now: float, number: int, sent: int, allowance: Allowance) -> None:
-        """The answer to the `number`-th of `sent` requests says what was left when it came in."""
+    def heed(self, now: float, number: int, given: int, allowance: Allowance) -> None:
+        """The answer to the `number`-th of `given` requests says what was left when it came in."""
         if number > self._by:
             self._by = number
-            self._left = allowance.remaining - (sent - number)
-            self._until = now + allowance.reset_s
+            self._left = allowance.remaining - (given - number)
+            self._renewed_at = now + allowance.reset_s
+            self._until = min(self._renewed_at, now + LONGEST_S)

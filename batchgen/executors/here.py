@@ -39,8 +39,6 @@ async def execute(
         pool = Pool(Frontier(tasks), gates, Worker(setup, transport), listener, setup.bounds)
         group.start_soon(_drain, drain, pool)
         await pool.run()
-        if shared is not None and (learned := limiter.learned_per_s) is not None:
-            shared.remember(learned)
         group.cancel_scope.cancel()
 
 

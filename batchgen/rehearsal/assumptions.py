@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from batchgen.engine.policy import REACTIONS, Reaction
 from batchgen.errors import UsageError, nearest
 from batchgen.manifest.units import rate_limit, seconds
 from batchgen.model import Fault, RateLimit
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 LATENCY_S = (4.0, 8.0)
 """How long a picture takes, where nothing else is assumed."""
 _SHARE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<percent>%?)")
-FAULTS = [fault for fault in Fault if fault not in {Fault.THROTTLED, Fault.DISK, Fault.LOST}]
+FAULTS = [
+    str(fault)
+    for fault, reaction in REACTIONS.items()
+    if reaction is not Reaction.STOP and fault not in {Fault.THROTTLED, Fault.LOST}
+]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,7 +62,9 @@ def assumptions(settings: ProviderSettings, told: Iterable[str]) -> Assumptions:
     limit = RateLimit(windows=() if settings.rate_limit == RateLimit() else windows)
     found = Assumptions(limit=limit, penalty=settings.provider.penalty_s)
     for each in told:
-        key, _, text = each.partition("=")
+        key, sign, text = each.partition("=")
+        if not sign:
+            raise UsageError(f"--assume {each}: not KEY=VALUE; write it as limit=75/10s")
         _assume(found, key.strip(), text.strip(), each)
     return found
 
@@ -74,7 +81,7 @@ def _assume(found: Assumptions, key: str, text: str, told: str) -> None:
             found.faults[Fault(key)] = _share(text)
     except ValueError as error:
         raise UsageError(f"--assume {told}: {error}") from None
-    if sum(found.faults.values()) > 1:
+    if sum(found.faults.values()) > 1 + 1e-9:
         raise UsageError(f"--assume {told}: the shares of faults add up to more than all answers; give smaller ones")
 
 
@@ -88,8 +95,11 @@ def _limit(text: str) -> RateLimit:
 
 
 def _latency(text: str) -> tuple[float, float]:
-    least, _, most = text.partition("..")
-    return seconds(least), seconds(most or least)
+    first, _, last = text.partition("..")
+    least, most = seconds(first), seconds(last or first)
+    if least > most:
+        raise ValueError(f"{text} runs backwards; accepted: the shortest time first, such as 4s..8s")
+    return least, most
 
 
 def _share(text: str) -> float:

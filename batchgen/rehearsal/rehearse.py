@@ -76,6 +76,8 @@ class Forecast:
     """Tasks without a picture."""
     billed: int
     maybe_billed: int
+    left: int
+    """Tasks still to do when the run stopped, because the server never worked or did so no more."""
     waits: Mapping[str, float]
     """Seconds of announced waiting by reason, of the rehearsed part."""
 
@@ -86,8 +88,9 @@ def rehearse(tasks: int, model: Model, rules: Rules, bounds: RetryBounds) -> For
     count = min(tasks, MOST_REHEARSED)
 
     async def main() -> float:
-        limiter = Limiter(rules, on_wait=stage.waited)
-        gates = Gates(limiter, Budget(Caps()), lambda _task: Decimal(0))
+        chance = Random(model.seed).random  # noqa: S311 - a rehearsal, no secret
+        limiter = Limiter(rules, on_wait=stage.waited, chance=chance)
+        gates = Gates(limiter, Budget(Caps()), lambda _task: Decimal(0), chance)
         await Pool(Frontier(repeat(_TASK, count)), gates, stage, stage, bounds).run()
         return anyio.current_time()
 
@@ -102,6 +105,7 @@ def rehearse(tasks: int, model: Model, rules: Rules, bounds: RetryBounds) -> For
         failed=round(stage.given_up * (1 + more)),
         billed=round(stage.billed[Billing.YES] * (1 + more)),
         maybe_billed=round(stage.billed[Billing.MAYBE] * (1 + more)),
+        left=round((count - stage.settled) * (1 + more)),
         waits=stage.waits,
     )
 
@@ -114,35 +118,41 @@ class _Stage:
         self._limit = model.limit()
         self._chance = Random(model.seed)  # noqa: S311 - a rehearsal, no secret
         self._faults = list(model.faults.items())
-        self.requests = self.rejected = self.given_up = 0
+        self.requests = self.rejected = self.given_up = self.settled = 0
         self.billed = dict.fromkeys(Billing, 0)
         self.waits: dict[str, float] = {}
 
     async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
         """See Tries."""
-        on_sent()
-        started = anyio.current_time()
-        self.requests += 1
-        refusal = self._limit.arrive(started)
-        if refusal is not None:
-            self.rejected += 1
+        started, outcome = anyio.current_time(), self._drawn()
+        if isinstance(outcome, Failure) and outcome.fault is Fault.UNREACHABLE:
             await anyio.sleep(ROUND_TRIP_S)
-            outcome: Outcome = Failure(
-                fault=Fault.THROTTLED, billing=Billing.NO, words="", retry_after_s=refusal.retry_after_s
-            )
         else:
-            await anyio.sleep(self._chance.uniform(*self._model.latency_s))
-            self._limit.left(anyio.current_time())
-            outcome = self._drawn()
+            on_sent()
+            outcome = await self._answer(outcome)
         billing = outcome.billing if isinstance(outcome, Failure) else Billing.YES
         self.billed[billing] += 1
         return _attempt(work, anyio.current_time() - started, outcome, billing), outcome
+
+    async def _answer(self, drawn: Outcome) -> Outcome:
+        """What the server says to a request that would be answered so, if its limit lets it in."""
+        self.requests += 1
+        refusal = self._limit.arrive(anyio.current_time())
+        if refusal is not None:
+            self.rejected += 1
+            await anyio.sleep(ROUND_TRIP_S)
+            wait_s = refusal.retry_after_s
+            return Failure(fault=Fault.THROTTLED, billing=Billing.NO, words="", status=429, retry_after_s=wait_s)
+        await anyio.sleep(self._chance.uniform(*self._model.latency_s))
+        self._limit.left(anyio.current_time())
+        return drawn
 
     def _drawn(self) -> Outcome:
         point = self._chance.random()
         for fault, share in self._faults:
             if point < share:
-                return Failure(fault=fault, billing=_BILLED.get(fault, Billing.NO), words="")
+                status = None if fault in {Fault.UNREACHABLE, Fault.TIMEOUT} else 503
+                return Failure(fault=fault, billing=_BILLED.get(fault, Billing.NO), words="", status=status)
             point -= share
         return _SUCCESS
 
@@ -150,8 +160,9 @@ class _Stage:
         """Nothing is sent for a while."""
         self.waits[why] = self.waits.get(why, 0.0) + seconds
 
-    def made(self, work: Work, success: Success) -> None:
+    def made(self, work: Work, success: Success) -> None:  # noqa: ARG002 - the protocol's signature
         """See Listener."""
+        self.settled += 1
 
     def retried(self, work: Work, failure: Failure, after_s: float) -> None:
         """See Listener."""
@@ -159,6 +170,7 @@ class _Stage:
     def failed(self, work: Work, failure: Failure) -> None:  # noqa: ARG002 - the protocol's signature
         """See Listener."""
         self.given_up += 1
+        self.settled += 1
 
     def stopped(self, work: Work, failure: Failure) -> None:
         """See Listener."""

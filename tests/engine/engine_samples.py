@@ -26,7 +26,13 @@ def task(index: int) -> Task:
 
 
 def failure(fault: Fault, billing: Billing = Billing.NO, retry_after_s: float | None = None) -> Failure:
-    return Failure(fault=fault, billing=billing, words="no", status=None, retry_after_s=retry_after_s)
+    return Failure(
+        fault=fault,
+        billing=billing,
+        words="no",
+        status=None if fault is Fault.UNREACHABLE else 503,
+        retry_after_s=retry_after_s,
+    )
 
 
 def tried(number: int, fault: Fault, billing: Billing = Billing.NO, seconds: float = 1.0) -> Attempt:

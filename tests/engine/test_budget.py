@@ -64,9 +64,11 @@ class Scene:
 
     async def _one(self, wanted: Try) -> None:
         await anyio.sleep_until(wanted.at)
-        if cap := await self.budget.reserve(wanted.price):
-            self.refused.append((wanted, cap))
-            return
+        while cap := self.budget.reserve(wanted.price):
+            if self.in_flight == 0:
+                self.refused.append((wanted, cap))
+                return
+            await anyio.sleep(0.25)  # others may give theirs back
         self.sent.append(wanted)
         self._add(wanted.price, 1)
         await anyio.sleep(wanted.takes)

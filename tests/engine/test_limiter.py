@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from engine_samples import failure
+from engine_samples import SUCCESS, failure
 from hypothesis import given
 from hypothesis import strategies as st
 from virtual_time import in_virtual_time
@@ -18,6 +18,8 @@ from batchgen.model import Fault, Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from batchgen.model import Outcome
 
 TWO_IN_TEN = (Window(sends=2, seconds=10),)
 
@@ -190,6 +192,64 @@ def test_an_answer_to_what_was_sent_after_begins_another() -> None:
 
     in_virtual_time(main)
     assert scene.sent[-1] == ("next", 123)
+
+
+@pytest.mark.parametrize(("chance", "probed_at"), [(0.0, [6, 16, 36]), (1.0, [4.75, 12.25, 27.25])])
+def test_pauses_of_an_outage_vary_by_up_to_a_quarter(chance: float, probed_at: list[float]) -> None:
+    limiter = Limiter(Rules(), on_wait=lambda *_: None, chance=lambda: chance)
+
+    async def main() -> list[float]:
+        permits = [await limiter.turn() for _ in range(10)]
+        await anyio.sleep(1)
+        for permit in permits:
+            permit.sent()
+            permit.answered(failure(Fault.OVERLOADED))
+            permit.release()
+        found = []
+        for _ in range(3):
+            probe = await limiter.turn()
+            found.append(anyio.current_time())
+            probe.sent()
+            probe.answered(failure(Fault.OVERLOADED))
+            probe.release()
+        return found
+
+    assert in_virtual_time(main) == pytest.approx(probed_at)
+
+
+def test_an_answer_tells_how_long_its_outage_has_lasted() -> None:
+    limiter = Limiter(Rules(), on_wait=lambda *_: None, chance=lambda: 0.0)
+
+    async def answered(outcome: Outcome) -> float | None:
+        permit = await limiter.turn()
+        permit.sent()
+        found = permit.answered(outcome)
+        permit.release()
+        return found
+
+    async def main() -> list[float | None]:
+        found = [await answered(failure(Fault.OVERLOADED)) for _ in range(12)]
+        found.append(await answered(SUCCESS))
+        await anyio.sleep(59)
+        found.append(await answered(failure(Fault.OVERLOADED)))
+        await anyio.sleep(1)
+        found.append(await answered(failure(Fault.OVERLOADED)))
+        return found
+
+    assert in_virtual_time(main) == [*[None] * 9, 0, 5, 15, None, 0, None]
+
+
+@pytest.mark.parametrize(("fault", "answered"), [(Fault.UNREACHABLE, False), (Fault.OVERLOADED, True)])
+def test_a_server_that_fails_has_answered_and_one_that_is_not_there_has_not(fault: Fault, *, answered: bool) -> None:
+    limiter = Limiter(Rules(), on_wait=lambda *_: None)
+
+    async def main() -> bool:
+        permit = await limiter.turn()
+        permit.answered(failure(fault))
+        permit.release()
+        return limiter.has_answered
+
+    assert in_virtual_time(main) is answered
 
 
 def test_one_who_gives_up_waiting_leaves_its_place_to_the_next() -> None:

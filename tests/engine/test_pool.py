@@ -16,7 +16,7 @@ from virtual_time import in_virtual_time
 
 from batchgen.engine.budget import Budget, Caps
 from batchgen.engine.frontier import Frontier, Work
-from batchgen.engine.limiter import Limiter, Rules
+from batchgen.engine.limiter import OUTAGES, Limiter, Rules
 from batchgen.engine.policy import REACTIONS, Reaction, RetryBounds
 from batchgen.engine.pool import Gates, Pool
 from batchgen.model import Attempt, Billing, Failure, Fault, Success, Window
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 OVERLOADED, THROTTLED = failure(Fault.OVERLOADED), failure(Fault.THROTTLED, retry_after_s=2.0)
 INVALID, UNAUTHORISED = failure(Fault.INVALID), failure(Fault.UNAUTHORISED)
+UNREACHABLE = failure(Fault.UNREACHABLE)
+LONGEST_PAUSE_S = 30.0
+"""Between two looks at a server that is having an outage."""
 
 
 @dataclass(slots=True)
@@ -129,7 +132,7 @@ class Ear:
 
     def stopped(self, work: Work, failure: Failure) -> None:
         """See Listener."""
-        assert REACTIONS[failure.fault] is Reaction.STOP
+        assert REACTIONS[failure.fault] is Reaction.STOP or failure.fault in OUTAGES
         self.stage.stops.append(work.task.index)
 
 
@@ -199,6 +202,58 @@ def test_a_task_that_never_works_is_given_up_after_six_attempts() -> None:
     stage = Stage(1, {0: [OVERLOADED] * 10}, at_once=3)
     stage.run()
     assert (len(stage.tries), stage.gave_up) == (6, [0])
+
+
+@pytest.mark.parametrize("which", [0, 25, 49])
+def test_so_is_a_lone_one_among_others_that_work(which: int) -> None:
+    stage = Stage(50, {which: [OVERLOADED] * 100}, at_once=3)
+    stage.run()
+    assert (stage.gave_up, stage.stops) == ([which], [])
+    assert [index for index, _ in stage.tries].count(which) == 6
+    assert sorted(stage.made) == [index for index in range(50) if index != which]
+
+
+def test_what_an_outage_cost_uses_up_no_attempt_and_is_put_back_for_a_second() -> None:
+    stage = Stage(3, {index: [OVERLOADED] * 15 for index in range(3)}, at_once=3)
+    stage.run()
+    assert (sorted(stage.made), stage.gave_up, stage.stops) == ([0, 1, 2], [], [])
+    counted = 0
+    for work in stage.last.values():
+        assert len(work.attempts) == 16
+        assert all(each in work.attempts for each in work.counted)
+        counted += sum(each.fault is not None for each in work.counted)
+    assert counted == 9  # until the tenth failure it was no outage
+    assert [after_s for _, after_s in stage.put_back].count(1.0) == 3 * 15 - counted
+
+
+def test_what_an_outage_cost_and_may_have_been_billed_does() -> None:
+    timeout = failure(Fault.TIMEOUT, Billing.MAYBE)
+    stage = Stage(3, {index: [timeout] * 30 for index in range(3)}, at_once=3)
+    stage.run()
+    assert (sorted(stage.gave_up), stage.stops) == ([0, 1, 2], [])
+    assert [len(work.attempts) for work in stage.last.values()] == [6] * 3
+
+
+def test_a_server_that_never_answers_stops_the_run_after_five_minutes() -> None:
+    class Nobody(Stage):
+        """A server that refuses connections: no headers ever leave."""
+
+        async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:  # noqa: ARG002
+            """See Tries."""
+            return await Stage.__call__(self, work, lambda: None)
+
+    stage = Nobody(100, {index: [UNREACHABLE] * 1000 for index in range(100)}, at_once=3)
+    assert 300 < stage.run() < 300 + LONGEST_PAUSE_S + 15
+    assert (len(stage.stops), stage.made, stage.gave_up) == (1, [], [])
+    assert stage.pulled < 20
+
+
+@pytest.mark.parametrize(("good", "fault"), [(20, UNREACHABLE), (1, UNREACHABLE), (0, OVERLOADED)])
+def test_an_outage_that_never_ends_stops_the_run_after_seventy_minutes(good: int, fault: Failure) -> None:
+    stage = Stage(100, {index: [fault] * 1000 for index in range(good, 100)}, at_once=3)
+    assert 4200 < stage.run() < 4200 + LONGEST_PAUSE_S + 30
+    assert (len(stage.stops), sorted(stage.made), stage.gave_up) == (1, list(range(good)), [])
+    assert stage.pulled < good + 20
 
 
 def test_what_every_task_would_meet_stops_the_sending_and_keeps_what_is_in_flight() -> None:
