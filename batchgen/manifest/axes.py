@@ -15,7 +15,7 @@ from batchgen.errors import nearest
 from batchgen.manifest.scalars import shown
 from batchgen.manifest.schema import GENERATED, MOST_EVEN, Linspace, RandomSeeds, Range
 from batchgen.manifest.seeds import MOST, DerivedSeed, DerivedSeeds
-from batchgen.manifest.sequences import DECIMALS, Chain, Even, Steps
+from batchgen.manifest.sequences import DECIMALS, Chain, Even, Lazy, Steps
 from batchgen.providers.capabilities import Choice, Number, Parameter, Text, Whole, plain
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ Value = str | DerivedSeed | None
 
 SMALLEST, LARGEST = Decimal("1e-12"), Decimal("1e15")
 MOST_COMPARED = 1_000_000
-"""Up to so many values of a mixed list are compared with one another; beyond that equal ones are found as they come."""
+"""So many values of a job's mixed lists are compared with one another; beyond, equal ones are found as they come."""
+MOST_RANGES = 1_000
+"""In an axis whose values are too many to be compared."""
 
 _NUMBER = r"[-+]?(?:[0-9]{1,15}(?:\.(?!\.)[0-9]{0,12})?|\.[0-9]{1,12})"
 RANGE = rf"({_NUMBER})\.\.({_NUMBER})(?::({_NUMBER}))?"
@@ -110,6 +112,7 @@ class ColumnReader:
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
+        self._comparable = MOST_COMPARED
 
     def read(self, parameter: Reads, spec: Any, origin: str, path: Path, *, alike: bool = False) -> Column:
         """The column that `spec` describes; what can't be read is noted and left out.
@@ -123,7 +126,12 @@ class ColumnReader:
             self._problems.add(path, "an axis without values", "give it one, or remove it")
         pieces = [self._piece(parameter, item, where) for item, where in zip(items, paths, strict=True)]
         listed = sum(len(piece) for piece in pieces)
-        join = _chained if len(pieces) == 1 or listed > MOST_COMPARED else partial(_listed, alike=alike)
+        one_by_one = len(pieces) > 1 and listed <= self._comparable
+        self._comparable -= listed if one_by_one else 0
+        if not one_by_one and sum(isinstance(piece, Lazy) for piece in pieces) > MOST_RANGES:
+            self._problems.add(path, f"more than {MOST_RANGES:,} ranges in one axis", "write fewer, longer ones")
+            pieces, paths = pieces[:1], paths[:1]
+        join = partial(_listed, alike=alike) if one_by_one else _chained
         values, places = join(pieces, paths)
         return Column(name=parameter.name, values=values, origin=origin, places=tuple(places), listed=listed)
 

@@ -82,3 +82,17 @@ def test_prompts_of_a_text_alone_share_their_combinations() -> None:
 
 def test_what_is_wrong_with_texts_is_said_of_each() -> None:
     assert [line.split(": ")[0] for line in errors("prompts:\n  - a {{x}}\n  - b {{x}}\n")] == ["2:5", "3:5"]
+
+
+def test_a_huge_mixed_axis_costs_nothing_to_check() -> None:
+    assert len(job("prompts: ['{{x}}']\nvars: {x: [1..100000000, a]}")) == 100_000_001
+
+
+def test_mixed_lists_beyond_a_million_values_are_not_written_down() -> None:
+    entries = "".join(f"  - {{prompt: a{number}, sweep: {{seed: [1..999998, 5]}}}}\n" for number in range(50))
+    assert len(job("prompts:\n" + entries)) == 999_998 + 49 * 999_999
+
+
+def test_more_ranges_than_can_be_looked_through_are_refused() -> None:
+    ranges = ", ".join(f"{number * 2_000}..{number * 2_000 + 1_500}" for number in range(1_001))
+    assert "more than 1,000 ranges in one axis" in only_error(f"prompts: [a]\nsweep: {{seed: [{ranges}]}}")
