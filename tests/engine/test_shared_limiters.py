@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from engine_samples import failure
+from engine_samples import SUCCESS, failure
 
 from batchgen.engine import shared
 from batchgen.engine.limiter import LOOK_AGAIN_S, Limiter, Rules
@@ -146,3 +146,30 @@ def test_who_finds_another_deciding_looks_again_soon(path: Path) -> None:
 
     in_virtual_time(main)
     assert sent == [5]
+
+
+def test_what_was_learned_one_night_is_where_the_next_begins(tmp_path: Path) -> None:
+    rules = Rules(unknown=True)
+
+    async def night(refuse_at: int, sends: int) -> float:
+        """Send at the limiter's pace, one request being refused; how long the sends took."""
+        limiter = Limiter(rules, on_wait=lambda *_: None, shared=SharedLog(tmp_path / "log"))
+        began = anyio.current_time()
+        for number in range(sends):
+            permit = await limiter.turn()
+            permit.sent()
+            permit.answered(failure(Fault.THROTTLED, retry_after_s=1.0) if number == refuse_at else SUCCESS)
+            permit.release()
+        return anyio.current_time() - began
+
+    async def main() -> tuple[float | None, float]:
+        assert SharedLog(tmp_path / "log").rate_per_s is None
+        await night(refuse_at=60, sends=61)
+        learned = SharedLog(tmp_path / "log").rate_per_s
+        await anyio.sleep(86_400)
+        return learned, await night(refuse_at=-1, sends=40)
+
+    learned, seconds = in_virtual_time(main)
+    assert learned is not None
+    assert learned > 10  # the pace without memory
+    assert seconds == pytest.approx(40 / learned, rel=0.15)
