@@ -14,7 +14,7 @@ from batchgen.engine.shared import shared_path
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchgen.manifest.schema import RetryShape
+    from batchgen.manifest.reading.schema import RetryShape
     from batchgen.manifest.settings import ProviderSettings
     from batchgen.model import RateLimit, Secret
 

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def _rate_limit(_context: click.Context, _parameter: click.Parameter, value: str | None) -> RateLimit | None:
-    from batchgen.manifest.units import rate_limit
+    from batchgen.manifest.reading.units import rate_limit
 
     return None if value is None else _checked(rate_limit, value)
 
 
 def _concurrency(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
-    from batchgen.manifest.units import concurrency
+    from batchgen.manifest.reading.units import concurrency
 
     return None if value is None else _checked(concurrency, value)
 

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from batchgen.errors import nearest
-from batchgen.manifest.scalars import shown
-from batchgen.manifest.schema import GENERATED, MOST_EVEN, Linspace, RandomSeeds, Range
-from batchgen.manifest.seeds import MOST, DerivedSeed, DerivedSeeds
+from batchgen.manifest.reading import units
+from batchgen.manifest.reading.scalars import shown
+from batchgen.manifest.reading.schema import GENERATED, MOST_EVEN, Linspace, RandomSeeds, Range
+from batchgen.manifest.seeds import DerivedSeed, DerivedSeeds
 from batchgen.manifest.sequences import DECIMALS, Chain, Even, Lazy, Steps
 from batchgen.providers.capabilities import Choice, Number, Parameter, Text, Whole, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchgen.manifest.document import Path, Where
-    from batchgen.manifest.problems import Problems
+    from batchgen.manifest.reading.document import Path, Where
+    from batchgen.manifest.reading.problems import Problems
 
 Value = str | DerivedSeed | None
 """A field's text, a seed that waits for its task, or None: the field is not sent."""
@@ -38,7 +39,7 @@ RANGE = rf"({_NUMBER})\.\.({_NUMBER})(?::({_NUMBER}))?"
 """The form of a range, as a regular expression that an editor reads too."""
 _RANGE = re.compile(RANGE)
 _FORMS = {
-    "random": f"{{random: count}} with a count from 1 to {MOST}",
+    "random": f"{{random: count}} with a count from 1 to {units.MOST_SEEDS}",
     "range": "{range: {from, to, step}} of numbers",
     "linspace": f"{{linspace: {{from, to, count}}}} of numbers with a count from 2 to {MOST_EVEN}",
 }

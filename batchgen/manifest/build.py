@@ -12,26 +12,26 @@ from pydantic import ValidationError
 from batchgen.errors import UsageError, nearest
 from batchgen.manifest.axes import Column, ColumnReader, pinned
 from batchgen.manifest.checks import CombinationCheck
-from batchgen.manifest.document import load
 from batchgen.manifest.entries import Common, EntryReader
 from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.overrides import effective, override
 from batchgen.manifest.paths import PathTemplate, safe_name
-from batchgen.manifest.problems import Problems
-from batchgen.manifest.schema import JobShape, PromptShape, TaskShape
+from batchgen.manifest.reading.document import load
+from batchgen.manifest.reading.problems import Problems
+from batchgen.manifest.reading.schema import JobShape, PromptShape, TaskShape
+from batchgen.manifest.reading.wording import shape_problems
 from batchgen.manifest.seeds import DerivedSeed
 from batchgen.manifest.settings import provider_settings
 from batchgen.manifest.sources import MATRIX_KEYS, PLURALS, Source, SourceReader
 from batchgen.manifest.variables import VariableReader, variable_names
-from batchgen.manifest.wording import shape_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from batchgen.manifest.document import Document, Path
     from batchgen.manifest.prompts import Prompt
+    from batchgen.manifest.reading.document import Document, Path
+    from batchgen.manifest.reading.table import Lines
     from batchgen.manifest.settings import ProviderSettings
-    from batchgen.manifest.table import Lines
     from batchgen.model import InputImage
 
 

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from batchgen.manifest.axes import Axis, Column, Value
-    from batchgen.manifest.document import Where
     from batchgen.manifest.exclusions import Box
     from batchgen.manifest.matrix import Addition, Block
-    from batchgen.manifest.problems import Problems
+    from batchgen.manifest.reading.document import Where
+    from batchgen.manifest.reading.problems import Problems
     from batchgen.providers.capabilities import Capabilities
 
 DECIDING = ("model", "mode")

@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from batchgen.errors import ManifestError, Problem
-from batchgen.manifest.document import Place
 from batchgen.manifest.paths import folded
+from batchgen.manifest.reading.document import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

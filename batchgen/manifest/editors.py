@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchgen.manifest import schema as shapes
 from batchgen.manifest.axes import RANGE
+from batchgen.manifest.reading import schema as shapes
 from batchgen.manifest.sources import MATRIX_KEYS, PLURALS
 from batchgen.providers import PROVIDERS
 from batchgen.providers.capabilities import Choice, Number, Text, Whole

@@ -11,22 +11,22 @@ from batchgen.manifest.identity import short_digest
 from batchgen.manifest.matrix import Block, blocks
 from batchgen.manifest.paths import DEFAULT, DEFAULT_SPLIT, SPLIT_ABOVE, PathTemplate, slug
 from batchgen.manifest.prompts import Case, OneRow, Pins, Prompt
+from batchgen.manifest.reading.schema import PromptShape
+from batchgen.manifest.reading.table import TableError, read_table
 from batchgen.manifest.rows import TableRows
-from batchgen.manifest.schema import PromptShape
 from batchgen.manifest.sources import PLURALS, Source, SourceReader, arranged, winners
-from batchgen.manifest.table import TableError, read_table
 from batchgen.manifest.template import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from batchgen.manifest.checks import CombinationCheck
-    from batchgen.manifest.document import Path
     from batchgen.manifest.matrix import Entry
-    from batchgen.manifest.problems import Problems
-    from batchgen.manifest.schema import TaskShape
+    from batchgen.manifest.reading.document import Path
+    from batchgen.manifest.reading.problems import Problems
+    from batchgen.manifest.reading.schema import TaskShape
+    from batchgen.manifest.reading.table import Lines, Table
     from batchgen.manifest.sources import AxisKey
-    from batchgen.manifest.table import Lines, Table
     from batchgen.providers.capabilities import Parameter
 
 

@@ -9,9 +9,9 @@ from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from batchgen.manifest.document import RowPlace
 from batchgen.manifest.identity import canonical, task_id
 from batchgen.manifest.paths import FIELD_TOKENS, Placement
+from batchgen.manifest.reading.document import RowPlace
 from batchgen.manifest.seeds import derive
 from batchgen.manifest.texts import BlockTexts
 from batchgen.model import Task
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from batchgen.errors import Problem
     from batchgen.manifest.axes import Column
-    from batchgen.manifest.document import Path, Place, Where
     from batchgen.manifest.matrix import Block
     from batchgen.manifest.prompts import Combination, Prompt
-    from batchgen.manifest.schema import LimitsShape, RetryShape
+    from batchgen.manifest.reading.document import Path, Place, Where
+    from batchgen.manifest.reading.schema import LimitsShape, RetryShape
     from batchgen.manifest.seeds import DerivedSeed
     from batchgen.manifest.settings import ProviderSettings
     from batchgen.model import InputImage

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from batchgen.manifest.axes import Value
-    from batchgen.manifest.document import Path
+    from batchgen.manifest.reading.document import Path
 
 
 @dataclass(frozen=True, slots=True)

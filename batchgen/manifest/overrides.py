@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from batchgen.errors import ManifestError, UsageError
-from batchgen.manifest.document import Place, is_prompt_text, read
+from batchgen.manifest.reading.document import Place, is_prompt_text, read
 from batchgen.manifest.sources import PLURALS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchgen.manifest.document import Document, Path
+    from batchgen.manifest.reading.document import Document, Path
 
 
 def override(document: Document, settings: Sequence[str]) -> None:

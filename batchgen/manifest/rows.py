@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from batchgen.manifest.axes import Column, Variable, accepted, pinned
 from batchgen.manifest.checks import DECIDING
-from batchgen.manifest.document import RowPlace
 from batchgen.manifest.paths import slug
 from batchgen.manifest.prompts import Pins
-from batchgen.manifest.scalars import resolve, shown
+from batchgen.manifest.reading.document import RowPlace
+from batchgen.manifest.reading.scalars import resolve, shown
 from batchgen.manifest.template import names
 from batchgen.providers.capabilities import Number, Whole
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from batchgen.manifest.axes import Reads
-    from batchgen.manifest.document import Path
-    from batchgen.manifest.problems import Problems
     from batchgen.manifest.prompts import Case
-    from batchgen.manifest.table import Table
+    from batchgen.manifest.reading.document import Path
+    from batchgen.manifest.reading.problems import Problems
+    from batchgen.manifest.reading.table import Table
     from batchgen.providers.capabilities import Parameter
 
 _PAIRS = ["".join(pair) for pair in product("abcdefghijklmnopqrstuvwxyz234567", repeat=2)]

@@ -11,20 +11,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
+from batchgen.manifest.reading.units import MOST_SEEDS
 from batchgen.manifest.sequences import Lazy
-
-MOST = 4_294_967_294
-"""Seeds are 1 to MOST: 0 asks the server to choose."""
 
 
 @lru_cache(maxsize=4096)
 def derive(key: str, index: int) -> int:
-    """The seed at `index` (0 to MOST - 1) under `key`; different indices give different seeds."""
+    """The seed at `index` (0 to MOST_SEEDS - 1) under `key`; different indices give different seeds."""
     digest = blake2b(key.encode(), digest_size=32).digest()
     value = index + 1
     while True:  # walks past 0 and 2**32 - 1, which the permutation may give but no seed may be
         value = _permute(digest, value)
-        if 1 <= value <= MOST:
+        if 1 <= value <= MOST_SEEDS:
             return value
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from batchgen.errors import ManifestError, UsageError, nearest
 from batchgen.manifest.axes import ColumnReader, Variable
-from batchgen.manifest.document import read
 from batchgen.manifest.exclusions import Positions
-from batchgen.manifest.problems import Problems
+from batchgen.manifest.reading.document import read
+from batchgen.manifest.reading.problems import Problems
 from batchgen.manifest.seeds import DerivedSeed
 from batchgen.manifest.sources import PLURALS
 from batchgen.manifest.tree import Tree

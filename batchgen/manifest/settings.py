@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-    from batchgen.manifest.problems import Problems
-    from batchgen.manifest.schema import PriceShape, ProviderShape
+    from batchgen.manifest.reading.problems import Problems
+    from batchgen.manifest.reading.schema import PriceShape, ProviderShape
     from batchgen.providers.capabilities import Capabilities
     from batchgen.providers.conversation import Provider
 

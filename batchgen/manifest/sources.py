@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from batchgen.manifest.axes import Reads
-    from batchgen.manifest.document import Path
-    from batchgen.manifest.problems import Problems
+    from batchgen.manifest.reading.document import Path
+    from batchgen.manifest.reading.problems import Problems
     from batchgen.providers.capabilities import Parameter
 
 # Kinder spellings of the axes that are swept most, each for the API's own name.

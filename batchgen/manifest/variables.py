@@ -6,17 +6,17 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchgen.manifest.axes import Variable, pinned
+from batchgen.manifest.reading.table import TableError, read_table
 from batchgen.manifest.sources import PLURALS, Source
-from batchgen.manifest.table import TableError, read_table
 from batchgen.manifest.template import names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from batchgen.manifest.axes import ColumnReader
-    from batchgen.manifest.problems import Problems
-    from batchgen.manifest.schema import JobShape, PromptShape, TaskShape
-    from batchgen.manifest.table import Lines
+    from batchgen.manifest.reading.problems import Problems
+    from batchgen.manifest.reading.schema import JobShape, PromptShape, TaskShape
+    from batchgen.manifest.reading.table import Lines
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 

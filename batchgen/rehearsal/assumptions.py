@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from batchgen.engine.policy import REACTIONS, Reaction
 from batchgen.errors import UsageError, nearest
-from batchgen.manifest.units import rate_limit, seconds
+from batchgen.manifest.reading.units import rate_limit, seconds
 from batchgen.model import Fault, RateLimit
 from batchgen.rehearsal.rehearse import Model
 from batchgen.rehearsal.servers import SlidingWindow

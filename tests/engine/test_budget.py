@@ -11,9 +11,9 @@ import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from virtual_time import in_virtual_time
 
 from batchgen.engine.budget import Budget, Caps
+from batchgen.rehearsal.clock import in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

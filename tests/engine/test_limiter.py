@@ -11,10 +11,10 @@ import pytest
 from engine_samples import SUCCESS, failure
 from hypothesis import given
 from hypothesis import strategies as st
-from virtual_time import in_virtual_time
 
 from batchgen.engine.limiter import Limiter, Rules
 from batchgen.model import Fault, Window
+from batchgen.rehearsal.clock import in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

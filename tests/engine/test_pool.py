@@ -12,7 +12,6 @@ import pytest
 from engine_samples import SUCCESS, attempt, failure, task
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from virtual_time import in_virtual_time
 
 from batchgen.engine.budget import Budget, Caps
 from batchgen.engine.frontier import Frontier, Work
@@ -20,6 +19,7 @@ from batchgen.engine.limiter import OUTAGES, Limiter, Rules
 from batchgen.engine.policy import REACTIONS, Reaction, RetryBounds
 from batchgen.engine.pool import Gates, Pool
 from batchgen.model import Attempt, Billing, Failure, Fault, Success, Window
+from batchgen.rehearsal.clock import in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -13,11 +13,11 @@ import pytest
 from engine_samples import SUCCESS, call
 from page_server import png
 from raw_server import drip, flood, ok, raw_server, reply, silence
-from virtual_time import in_virtual_time
 from wire_talk import AMPLE, BRIEF, CheckedSink, exchange, talk
 
 from batchgen.engine.bounds import Bounds, PacedBody, TooSlow
 from batchgen.model import Billing, Fault
+from batchgen.rehearsal.clock import in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

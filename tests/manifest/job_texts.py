@@ -12,7 +12,7 @@ import pytest
 
 from batchgen.errors import ManifestError
 from batchgen.manifest.build import Surroundings, build
-from batchgen.manifest.document import Document, read
+from batchgen.manifest.reading.document import Document, read
 from batchgen.model import InputImage
 
 if TYPE_CHECKING:

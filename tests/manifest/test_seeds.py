@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from job_texts import column, fields, job
 
-from batchgen.manifest.seeds import MOST, DerivedSeed, DerivedSeeds, derive
+from batchgen.manifest.reading.units import MOST_SEEDS as MOST
+from batchgen.manifest.seeds import DerivedSeed, DerivedSeeds, derive
 
 MODES = ["shared", "per_prompt", "per_task"]
 

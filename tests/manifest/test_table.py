@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from batchgen.errors import ManifestError
 from batchgen.job import read_job
-from batchgen.manifest.table import KINDS, Table, TableError, read_table
+from batchgen.manifest.reading.table import KINDS, Table, TableError, read_table
 
 if TYPE_CHECKING:
     from pathlib import Path

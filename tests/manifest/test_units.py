@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.manifest import units
+from batchgen.manifest.reading import units
 from batchgen.model import RateLimit, Window
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from job_texts import document, errors, job, only_error, values
 
 from batchgen.errors import ManifestError
-from batchgen.manifest.scalars import resolve
+from batchgen.manifest.reading.scalars import resolve
 
 PLAIN: list[tuple[str, Any]] = [
     # text, where YAML 1.1 would see something else

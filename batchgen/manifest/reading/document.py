@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from batchgen.errors import ManifestError, Problem
-from batchgen.manifest.environment import expand, is_reference
-from batchgen.manifest.scalars import LEFT_OUT, NULL, StandIn, resolve
+from batchgen.manifest.reading.environment import expand, is_reference
+from batchgen.manifest.reading.scalars import LEFT_OUT, NULL, StandIn, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -6,8 +6,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from batchgen.errors import nearest
-from batchgen.manifest.document import MOST_PROBLEMS
-from batchgen.manifest.schema import (
+from batchgen.manifest.reading.document import MOST_PROBLEMS
+from batchgen.manifest.reading.schema import (
     JobShape,
     LimitsShape,
     ModelShape,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from batchgen.errors import Problem
-    from batchgen.manifest.document import Document, Path
+    from batchgen.manifest.reading.document import Document, Path
 
 SHAPES: dict[Path, type[BaseModel]] = {
     (): JobShape,

@@ -21,8 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from batchgen.manifest import units
-from batchgen.manifest.seeds import MOST as MOST_SEEDS
+from batchgen.manifest.reading import units
 from batchgen.model import RateLimit
 
 
@@ -153,7 +152,7 @@ class EvenBounds(Shape):
 class RandomSeeds(Shape):
     """`{random: 8}`: eight derived seeds."""
 
-    random: int = Field(ge=1, le=MOST_SEEDS)
+    random: int = Field(ge=1, le=units.MOST_SEEDS)
 
 
 class Range(Shape):

@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Any
 
-from batchgen.manifest.scalars import MOST_DIGITS, shown
+from batchgen.manifest.reading.scalars import MOST_DIGITS, shown
 from batchgen.providers.capabilities import plain
 
 Lines = Callable[[str], Iterator[str]]

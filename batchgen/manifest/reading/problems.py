@@ -9,14 +9,14 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from batchgen.errors import excerpt, nearest
-from batchgen.manifest.document import MOST_PROBLEMS, RowPlace, dotted
+from batchgen.manifest.reading.document import MOST_PROBLEMS, RowPlace, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from batchgen.errors import Problem
-    from batchgen.manifest.document import Document, Path, Where
-    from batchgen.manifest.table import Lines
+    from batchgen.manifest.reading.document import Document, Path, Where
+    from batchgen.manifest.reading.table import Lines
 
 MOST_VARIABLES = 100
 """More than this are not listed."""

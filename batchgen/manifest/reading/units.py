@@ -11,10 +11,12 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo, available_timezones
 
 from batchgen.errors import nearest
-from batchgen.manifest.scalars import shown
+from batchgen.manifest.reading.scalars import shown
 from batchgen.model import RateLimit, Window
 
 MOST_CONCURRENCY = 10_000
+MOST_SEEDS = 4_294_967_294
+"""Seeds are 1 to this: 0 asks the server to choose."""
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNIT = f"({'|'.join(_SECONDS)})"
 _ABOVE_ZERO = r"(?!0+(?:\.0+)?\s*[a-z])([0-9]{1,9}(?:\.[0-9]{1,9})?)"
