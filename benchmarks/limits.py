@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from benchmarks.seen import Seen
     from benchmarks.servers import Server
 
-_ENDS_WITHIN_S = 240.0
+_ENDS_WITHIN_S = 360.0
 
 
 @dataclass(frozen=True, slots=True)
