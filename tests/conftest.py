@@ -31,14 +31,6 @@ loopback_only.install()
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (GUARD, os.environ.get("PYTHONPATH", ""))))
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    for name in list(os.environ):
-        if name.startswith(("BATCHGEN_", "GATEWAY_API_KEY")) or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-
-
 # Of the store only the sinks run in the event loop: the rest blocks and says so, and its tests call it as it is. Where
 # batchgen itself calls it in the loop, the caller is found. The sandbox is a server apart.
 BLOCK_BY_THEMSELVES = [
@@ -58,3 +50,12 @@ def _watched_event_loop(request: pytest.FixtureRequest) -> Iterator[None]:
         for each in watch.functions.values():  # it finishes what a crash left by the sinks' own steps
             each.can_block_in("batchgen/store/leftovers.py", "clear")
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(_watched_event_loop: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # After the watch, so that a test's patches are undone before it: else they would put its wrappers back for good.
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for name in list(os.environ):
+        if name.startswith(("BATCHGEN_", "GATEWAY_API_KEY")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
