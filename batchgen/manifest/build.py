@@ -16,8 +16,8 @@ from batchgen.manifest.entries import Common, EntryReader
 from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.overrides import effective, override
 from batchgen.manifest.paths import PathTemplate, safe_name
-from batchgen.manifest.reading.document import load
 from batchgen.manifest.reading.problems import Problems
+from batchgen.manifest.reading.reader import load
 from batchgen.manifest.reading.schema import JobShape, PromptShape, TaskShape
 from batchgen.manifest.reading.wording import shape_problems
 from batchgen.manifest.seeds import DerivedSeed

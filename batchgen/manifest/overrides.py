@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from batchgen.errors import ManifestError, UsageError
-from batchgen.manifest.reading.document import Place, is_prompt_text, read
+from batchgen.manifest.reading.document import Place, is_prompt_text
+from batchgen.manifest.reading.reader import read
 from batchgen.manifest.sources import PLURALS
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from batchgen.errors import ManifestError, UsageError, nearest
 from batchgen.manifest.axes import ColumnReader, Variable
 from batchgen.manifest.exclusions import Positions
-from batchgen.manifest.reading.document import read
 from batchgen.manifest.reading.problems import Problems
+from batchgen.manifest.reading.reader import read
 from batchgen.manifest.seeds import DerivedSeed
 from batchgen.manifest.sources import PLURALS
 from batchgen.manifest.tree import Tree

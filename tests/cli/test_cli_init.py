@@ -10,7 +10,7 @@ from in_process import called
 from jsonschema import Draft7Validator
 from processes import assert_whole, batchgen, pictures
 
-from batchgen.manifest.reading.document import read
+from batchgen.manifest.reading.reader import read
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = "batchgen.schema.json"

@@ -12,7 +12,7 @@ import pytest
 
 from batchgen.errors import ManifestError
 from batchgen.manifest.build import Surroundings, build
-from batchgen.manifest.reading.document import Document, read
+from batchgen.manifest.reading.reader import read
 from batchgen.model import InputImage
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from batchgen.errors import Problem
     from batchgen.manifest.manifest import Manifest
+    from batchgen.manifest.reading.document import Document
     from batchgen.model import Task
 
 STAMPS = {"date": "2026-11-22", "run": "20261122T023011Z-3f9c"}

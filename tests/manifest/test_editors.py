@@ -21,7 +21,7 @@ from batchgen.errors import ManifestError
 from batchgen.job import read_job
 from batchgen.manifest.editors import job_schema
 from batchgen.manifest.reading import schema
-from batchgen.manifest.reading.document import read
+from batchgen.manifest.reading.reader import read
 from batchgen.manifest.sources import MATRIX_KEYS, PLURALS
 from batchgen.providers import PROVIDERS
 
