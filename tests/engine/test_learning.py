@@ -23,6 +23,14 @@ def send_until(learned: LearnedRate, now: float, until: float) -> list[float]:
     return sent
 
 
+def refused_once() -> LearnedRate:
+    """A pace that met its limit at 6 s and may go on at 7.1 s."""
+    learned = LearnedRate()
+    sent = send_until(learned, 0.0, 6.0)
+    learned.throttled(6.1, sent[-1], 1.0)
+    return learned
+
+
 def test_nothing_is_known_before_a_refusal() -> None:
     learned = LearnedRate()
     send_until(learned, 0.0, 5.0)
@@ -80,9 +88,7 @@ def test_without_retry_after_each_failed_probe_waits_longer() -> None:
 
 
 def test_a_restored_limit_is_found_again() -> None:
-    learned = LearnedRate()
-    sent = send_until(learned, 0.0, 6.0)
-    learned.throttled(6.1, sent[-1], 1.0)
+    learned = refused_once()
     send_until(learned, 7.1, 8.0)
     soon = learned.rate_per_s
     send_until(learned, 8.0, 100.0)
@@ -103,9 +109,7 @@ def test_what_was_given_back_costs_no_wait(estimate_per_s: float, now: float) ->
 
 
 def test_time_in_which_nobody_asks_teaches_nothing() -> None:
-    learned = LearnedRate()
-    sent = send_until(learned, 0.0, 6.0)
-    learned.throttled(6.1, sent[-1], 1.0)
+    learned = refused_once()
     send_until(learned, 7.1, 20.0)
     before = learned.rate_per_s
     send_until(learned, 1_000.0, 1_000.5)

@@ -11,9 +11,14 @@ import aiohttp
 from PIL import Image
 from yarl import URL
 
+from batchgen.sandbox.faults import Fault
+
 PATH = "/v1/images/generations"
 HEADERS = {"Accept": "image/*", "Authorization": "Bearer sandbox"}
 TEXT: dict[str, str | bytes] = {"model": "sd3-large", "prompt": "A cute baby sea otter wearing a beret"}
+SEEDED = {**TEXT, "seed": "7"}
+PICTURE = 6.5
+"""Credits for the picture of either."""
 BLANK_LINE = b"\r\n\r\n"
 Form = Mapping[str, str | bytes]
 Fields = Form | Sequence[tuple[str, str | bytes]]
@@ -138,6 +143,17 @@ class Client:
 
 Serve = Callable[..., Awaitable[Client]]
 """Starts a sandbox with these settings and gives a client of it."""
+
+
+async def always(serve: Serve, fault: Fault, **settings: Any) -> Client:
+    """A sandbox that answers every request with this fault."""
+    return await serve(limits=(), fail={fault: 1.0}, **settings)
+
+
+async def entry_of(client: Client, number: int = 1) -> dict[str, Any]:
+    """What the log says of a request."""
+    entry: dict[str, Any] = (await client.log())["requests"][number - 1]
+    return entry
 
 
 def make_image(form: str = "PNG", size: tuple[int, int] = (96, 64), mode: str = "RGB") -> bytes:

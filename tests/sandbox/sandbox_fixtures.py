@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from sandbox_client import Client, Serve
+from sandbox_client import SEEDED, Answer, Client, Serve
 
 from batchgen.sandbox.server import create_app
 from batchgen.sandbox.settings import Settings, Size
@@ -33,3 +33,9 @@ async def serve() -> AsyncIterator[Serve]:
 async def client(serve: Serve) -> Client:
     """A client of a plain sandbox without a limit."""
     return await serve(limits=())
+
+
+@pytest.fixture
+async def whole(client: Client) -> Answer:
+    """The answer to SEEDED when nothing goes wrong."""
+    return await client.post(SEEDED)

@@ -6,34 +6,14 @@ import json
 import struct
 import zlib
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from PIL import Image
-from sandbox_client import TEXT, Answer, Client, Serve, make_image
+from sandbox_client import PICTURE, SEEDED, Answer, Serve, always, entry_of, make_image
 
 from batchgen.sandbox.faults import WHOLE, Fault
 
 pytest_plugins = ["sandbox_fixtures"]
-
-SEEDED = {**TEXT, "seed": "7"}
-PICTURE = 6.5
-
-
-async def always(serve: Serve, fault: Fault, **settings: Any) -> Client:
-    return await serve(limits=(), fail={fault: 1.0}, **settings)
-
-
-async def entry_of(client: Client, number: int = 1) -> dict[str, Any]:
-    """What the log says of a request."""
-    entry: dict[str, Any] = (await client.log())["requests"][number - 1]
-    return entry
-
-
-@pytest.fixture
-async def whole(client: Client) -> Answer:
-    """The answer to SEEDED when nothing goes wrong."""
-    return await client.post(SEEDED)
 
 
 async def test_a_200_without_a_picture(serve: Serve, whole: Answer) -> None:

@@ -10,35 +10,16 @@ from typing import Any
 import aiohttp
 import pytest
 from PIL import Image
-from sandbox_client import TEXT, Answer, Client, Raw, Serve
+from sandbox_client import PICTURE, SEEDED, TEXT, Answer, Raw, Serve, always, entry_of
 
 from batchgen.sandbox.faults import PAGES, REFUSALS, UNANSWERED, Fault
 
 pytest_plugins = ["sandbox_fixtures"]
 
-SEEDED = {**TEXT, "seed": "7"}
-PICTURE = 6.5
-
-
-async def always(serve: Serve, fault: Fault, **settings: Any) -> Client:
-    return await serve(limits=(), fail={fault: 1.0}, **settings)
-
-
-async def entry_of(client: Client, number: int = 1) -> dict[str, Any]:
-    """What the log says of a request."""
-    entry: dict[str, Any] = (await client.log())["requests"][number - 1]
-    return entry
-
 
 async def raw(serve: Serve, fault: Fault, *, enough: int | None = None) -> tuple[Raw, dict[str, Any]]:
     client = await always(serve, fault)
     return await client.raw(SEEDED, enough=enough), await entry_of(client)
-
-
-@pytest.fixture
-async def whole(client: Client) -> Answer:
-    """The answer to SEEDED when nothing goes wrong."""
-    return await client.post(SEEDED)
 
 
 NAMES = {
