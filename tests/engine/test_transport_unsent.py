@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 import ssl
-import subprocess
-from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+import trustme
 from engine_samples import KEY
 from raw_server import RawServer, free_port, ok, raw_server, read_any, read_head, read_nothing, reply
 from wire_talk import BRIEF, talk
 
 from batchgen.model import Billing, Fault
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 async def test_nobody_listens() -> None:
@@ -47,25 +42,15 @@ async def test_a_server_that_speaks_no_tls() -> None:
 
 
 @pytest.fixture
-def self_signed(tmp_path: Path) -> ssl.SSLContext:
-    """A certificate that nobody vouches for."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl makes the certificate")
-    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
-    asked = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
-    subprocess.run(  # noqa: S603 - its own arguments
-        [openssl, *asked.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True,
-        capture_output=True,
-    )
+def unvouched() -> ssl.SSLContext:
+    """A certificate for this address by an authority that nobody knows."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     return context
 
 
-async def test_a_certificate_that_nobody_vouches_for(self_signed: ssl.SSLContext) -> None:
-    async with raw_server(ok(b""), tls=self_signed) as server:
+async def test_a_certificate_that_nobody_vouches_for(unvouched: ssl.SSLContext) -> None:
+    async with raw_server(ok(b""), tls=unvouched) as server:
         done = await talk(server.url.replace("http:", "https:"))
     assert (done.failure.fault, done.failure.billing, done.sent) == (Fault.UNREACHABLE, Billing.NO, 0)
     assert done.failure.words == "the server's certificate is not valid for 127.0.0.1"
