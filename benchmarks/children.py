@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from contextlib import contextmanager
+from signal import SIGTERM
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,15 +44,15 @@ def wait_for(child: subprocess.Popen[str], port: int, folder: Path) -> None:
 
 @contextmanager
 def child_of(
-    command: Sequence[str], folder: Path, stdout: IO[str] | int = subprocess.DEVNULL
+    command: Sequence[str], folder: Path, stdout: IO[str] | int = subprocess.DEVNULL, end: int = SIGTERM
 ) -> Iterator[subprocess.Popen[str]]:
-    """A process that is ended with the block."""
+    """A process that is ended with the block, by the signal `end` if that is heeded."""
     with (folder / "errors.txt").open("a") as errors:
         child = subprocess.Popen(command, stdout=stdout, stderr=errors, text=True)
     try:
         yield child
     finally:
-        child.terminate()
+        child.send_signal(end)
         try:
             child.wait(_ENDS_WITHIN_S)
         except subprocess.TimeoutExpired:

@@ -46,8 +46,9 @@ def of_nginx(log: str) -> Seen:
 
 
 def of_haproxy(log: str) -> Seen:
-    """`%ST %[date(0,ms)] %Ta`, both in milliseconds; haproxy writes at the end of the request."""
-    return _sum(_ended(line, 1000) for line in log.splitlines())
+    """`seen %ST %[date(0,ms)] %Ta`, both in milliseconds, at a request's end; other lines are of haproxy itself."""
+    lines = (line.partition("seen ") for line in log.splitlines())
+    return _sum(_ended(line, 1000) for before, found, line in lines if found and not before)
 
 
 def _ended(line: str, per_s: int) -> tuple[int, float, float]:

@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from signal import SIGQUIT, SIGUSR1
 from typing import TYPE_CHECKING, Protocol
 
 from PIL import Image
@@ -150,7 +151,7 @@ class Nginx:
         _picture(folder)
         (folder / "nginx.conf").write_text(_NGINX.format(rule=self.rule, folder=folder, port=port, path=ENDPOINT))
         with child_of(
-            [found("nginx") or "nginx", "-c", str(folder / "nginx.conf"), "-p", str(folder)], folder
+            [found("nginx") or "nginx", "-c", str(folder / "nginx.conf"), "-p", str(folder)], folder, end=SIGQUIT
         ) as child:
             wait_for(child, port, folder)
             yield Running(f"http://127.0.0.1:{port}{ENDPOINT}", log, of_nginx, time.monotonic())
@@ -180,7 +181,10 @@ class Haproxy:
         (folder / "haproxy.cfg").write_text(_HAPROXY.format(rule=self.rule, folder=folder, port=port))
         with (
             log.open("w") as lines,
-            child_of([found("haproxy") or "haproxy", "-f", str(folder / "haproxy.cfg")], folder, stdout=lines) as child,
+            # Asked to end softly it writes the last lines of its log first.
+            child_of(
+                [found("haproxy") or "haproxy", "-f", str(folder / "haproxy.cfg")], folder, stdout=lines, end=SIGUSR1
+            ) as child,
         ):
             wait_for(child, port, folder)
             yield Running(f"http://127.0.0.1:{port}{ENDPOINT}", log, of_haproxy, time.monotonic())
@@ -220,6 +224,7 @@ http {{
 
 _HAPROXY = """\
 global
+  hard-stop-after 5s
   log stdout format raw local0
   maxconn 1024
 defaults
@@ -233,7 +238,7 @@ defaults
   timeout http-request 60s
 frontend key
   bind 127.0.0.1:{port}
-  log-format "%ST %[date(0,ms)] %Ta"
+  log-format "seen %ST %[date(0,ms)] %Ta"
   stick-table type string len 64 size 1k expire 10m store http_req_rate({rule.seconds}s)
   http-request track-sc0 req.hdr(authorization)
   http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt {rule.sends} }}

@@ -22,6 +22,10 @@ PACKINGS: Final = frozenset({
 })  # fmt: skip
 
 
+class HeldBack(Exception):  # noqa: N818 - no error: what was allowed may no longer leave
+    """Permission ended before the request's headers left: a cool-down, or the run's end, came while it connected."""
+
+
 @dataclass(slots=True)
 class Exchange:
     """How far a call got: what an error means depends on it."""
@@ -37,10 +41,10 @@ class Exchange:
     """The sink could not take what came."""
 
     def note_sent(self) -> None:
-        """The request's headers leave: from here on it may be billed."""
+        """The request's headers leave: from here on it may be billed. HeldBack: they must not."""
         if not self.sent:
-            self.sent = True
             self.on_sent()
+            self.sent = True
 
     def note_answer(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
         """The answer's head is here; a header that came more than once becomes one list (RFC 9110, 5.3)."""

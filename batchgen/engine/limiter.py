@@ -19,6 +19,7 @@ import anyio
 
 from batchgen.engine.breaker import Breaker
 from batchgen.engine.cool_down import CoolDown
+from batchgen.engine.exchange import HeldBack
 from batchgen.engine.in_flight import MOST, InFlight
 from batchgen.engine.learning import MOST_PER_S, LearnedRate
 from batchgen.engine.rate import WindowLog
@@ -80,10 +81,16 @@ class Permit:
         """Where it stands in the log that processes share."""
 
     def sent(self) -> None:
-        """The request's headers have left."""
+        """The request's headers leave now.
+
+        Raises:
+            HeldBack: They must not: a cool-down began since the permit was given.
+        """
         if self.sent_at is None:
-            self.sent_at = anyio.current_time()
-            self._limiter.note_sent(self, self.sent_at)
+            now = anyio.current_time()
+            self._limiter.hold_back(now)
+            self.sent_at = now
+            self._limiter.note_sent(self, now)
 
     def answered(self, outcome: Outcome) -> float | None:
         """What came of it; if that is a part of an outage, how many seconds the outage has lasted."""
@@ -135,6 +142,13 @@ class Limiter:
             while isinstance(found := self._try_to_take(), float):
                 await self._changed.wait(found)
             return found
+
+    def hold_back(self, now: float) -> None:
+        """HeldBack while a cool-down runs: what has permission, and is still connecting, does not leave inside it."""
+        if self._shared is not None:
+            self._cool.extend(now, self._shared.cool_until(now) - now)
+        if self._cool.wait_s(now) > 0:
+            raise HeldBack
 
     def note_sent(self, permit: Permit, now: float) -> None:
         """A request left at `now`."""

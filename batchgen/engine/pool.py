@@ -8,12 +8,14 @@ in flight ends by itself.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 from random import random
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
+from batchgen.engine.exchange import HeldBack
 from batchgen.engine.policy import verdict
 from batchgen.engine.retry_budget import RetryBudget
 from batchgen.engine.signal import Signal
@@ -41,7 +43,11 @@ class Tries(Protocol):
     """Makes attempts, wherever they happen."""
 
     async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
-        """Try a task once; what it brought is kept before this returns."""
+        """Try a task once; what it brought is kept before this returns.
+
+        `on_sent` is called when the request's headers leave; the HeldBack that it may raise passes through: nothing was
+        sent and it was no attempt.
+        """
 
 
 class Listener(Protocol):
@@ -141,21 +147,34 @@ class Pool:
             self._listener.capped(cap)
         return False
 
+    def _leave(self, permit: Permit) -> None:
+        """A request's headers leave, unless the run has ended since it was allowed."""
+        if self._draining:
+            raise HeldBack
+        permit.sent()
+
     async def _try(self, work: Work, permit: Permit) -> None:
         try:
-            attempt, outcome = await self._tries(work, permit.sent)
-            billed = attempt.billing is not Billing.NO
+            attempt, outcome = await self._tries(work, partial(self._leave, permit))
             outage_s = permit.answered(outcome)
-            self._budget.settle(self._price_of(work.task), billed=billed, made=isinstance(outcome, Success))
-            tried = replace(work, attempts=(*work.attempts, attempt))
-            if isinstance(outcome, Failure) and outage_s is not None and not billed:
-                self._wait_out(tried, outcome, outage_s)
-            else:
-                self._settle(replace(tried, counted=(*work.counted, attempt)), outcome)
+            self._note(work, attempt, outcome, outage_s)
+        except HeldBack:
+            self._budget.settle(self._price_of(work.task), billed=False, made=False)
+            self._frontier.put_back(work, anyio.current_time())
         finally:
             permit.release()
             self._in_flight -= 1
             self._changed.fire()
+
+    def _note(self, work: Work, attempt: Attempt, outcome: Outcome, outage_s: float | None) -> None:
+        """An attempt has come to this."""
+        billed = attempt.billing is not Billing.NO
+        self._budget.settle(self._price_of(work.task), billed=billed, made=isinstance(outcome, Success))
+        tried = replace(work, attempts=(*work.attempts, attempt))
+        if isinstance(outcome, Failure) and outage_s is not None and not billed:
+            self._wait_out(tried, outcome, outage_s)
+        else:
+            self._settle(replace(tried, counted=(*work.counted, attempt)), outcome)
 
     def _settle(self, work: Work, outcome: Outcome) -> None:
         *before, _ = work.counted

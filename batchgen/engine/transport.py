@@ -52,6 +52,7 @@ class Transport:
     async def exchange(self, call: Call, sink: Sink, on_sent: Callable[[], None]) -> Reply | Failure:
         """Send a call and read its whole answer; `on_sent` is called when the request's headers leave.
 
+        A HeldBack that it raises passes through, and nothing has left.
         The body of a 200 that brings a picture goes to `sink`, whose OSErrors pass through; of any other body the first
         64 KiB are kept. The status of an error is its verdict, however its body ends: it is a Reply all the same.
         """

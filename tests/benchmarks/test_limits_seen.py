@@ -29,7 +29,9 @@ def test_nginx_writes_the_end_of_a_request_so_its_beginning_is_reckoned_back() -
 
 
 def test_haproxy_writes_milliseconds() -> None:
-    seen = of_haproxy("200 1700000000500 500\n429 1700000001000 0\n200 1700000002001 1\n")
+    seen = of_haproxy(
+        "seen 200 1700000000500 500\nseen 429 1700000001000 0\nProxy key stopped.\nseen 200 1700000002001 1\n"
+    )
     assert (seen.sent, seen.rejected, seen.served) == (3, 1, 2)
     assert seen.seconds == pytest.approx(2.001)
 

@@ -180,6 +180,39 @@ def test_workers_that_find_nothing_due_are_there_when_it_is() -> None:
     assert sorted(stage.made) == [0, 1, 2]
 
 
+class Connecting(Stage):
+    """Tries whose headers leave so many seconds after they were allowed to; `left` says when they did."""
+
+    def __post_init__(self) -> None:
+        """See Stage."""
+        Stage.__post_init__(self)
+        self.left: list[tuple[int, float]] = []
+
+    async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
+        """See Tries."""
+        await anyio.sleep(1.5 * work.task.index)
+        on_sent()
+        self.left.append((work.task.index, anyio.current_time()))
+        return await Stage.__call__(self, work, lambda: None)
+
+
+def test_what_was_still_connecting_when_a_cool_down_began_does_not_leave_inside_it() -> None:
+    stage = Connecting(3, {0: [failure(Fault.THROTTLED, retry_after_s=60.0)]}, at_once=3)
+    stage.run()
+    began = 1.0
+    assert [index for index, at in stage.left if at < began] == [0]
+    assert not [at for _, at in stage.left if began <= at < began + 60]
+    assert sorted(stage.made) == [0, 1, 2]
+    assert [len(stage.last[index].attempts) for index in range(3)] == [2, 1, 1]
+
+
+def test_what_was_still_connecting_when_the_run_was_to_end_does_not_leave() -> None:
+    stage = Connecting(3, at_once=3)
+    stage.run(meanwhile=lambda stage: stage.pool.drain(), at=2.0)
+    assert [index for index, _ in stage.left] == [0, 1]
+    assert stage.made == [0, 1]
+
+
 def test_what_was_throttled_goes_first_after_the_cool_down_and_lost_no_attempt() -> None:
     stage = Stage(3, {0: [THROTTLED] * 20 + [OVERLOADED] * 5}, at_once=1)
     stage.run()

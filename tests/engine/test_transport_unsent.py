@@ -9,11 +9,15 @@ import ssl
 import anyio
 import pytest
 import trustme
-from engine_samples import KEY
+from engine_samples import KEY, ListSink
 from raw_server import RawServer, free_port, ok, raw_server, read_any, read_head, read_nothing, reply
 from wire_talk import BRIEF, talk
 
-from batchgen.model import Billing, Fault
+from batchgen.engine.attempt import attempt
+from batchgen.engine.exchange import HeldBack
+from batchgen.engine.transport import open_transport
+from batchgen.model import Billing, Fault, Request, Secret
+from batchgen.providers.gateway import converse
 
 
 async def test_nobody_listens() -> None:
@@ -31,6 +35,19 @@ async def test_a_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None
     done = await talk("https://images.example/v1")
     assert (done.failure.fault, done.failure.billing, done.sent) == (Fault.UNREACHABLE, Billing.NO, 0)
     assert done.failure.words == "the name images.example can't be resolved"
+
+
+async def test_what_is_held_back_once_its_connection_is_there_never_leaves() -> None:
+    def hold() -> None:
+        raise HeldBack
+
+    async with raw_server(ok(b""), reads=read_any) as server, open_transport(BRIEF) as transport:
+        conversation = converse(Request(fields=(("prompt", "a fox"),)), server.url, Secret(KEY))
+        with pytest.raises(HeldBack):
+            await attempt(conversation, transport, ListSink(), hold)
+        await anyio.sleep(0.05)
+        assert server.connections == 1
+        assert not b"".join(server.requests)
 
 
 async def test_a_server_that_speaks_no_tls() -> None:
