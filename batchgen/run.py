@@ -5,7 +5,6 @@ To begin, to resume and to finish an interrupted run are one thing: make the tas
 
 from __future__ import annotations
 
-import signal
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,12 +16,13 @@ from batchgen.due import Part, compare, count_due, tasks_due
 from batchgen.embedded import embedded_sandbox
 from batchgen.engine.budget import Caps
 from batchgen.errors import UsageError
-from batchgen.events import Ending, RunStarted
+from batchgen.events import RunStarted
 from batchgen.executors.here import execute
 from batchgen.executors.worker import Setup
 from batchgen.keys import SANDBOX_KEY, read_key
 from batchgen.manifest.survey import survey
 from batchgen.pricing import models_due, price
+from batchgen.signals import watch_signals
 from batchgen.store.folder import OutputFolder
 from batchgen.tally import Tally
 
@@ -37,10 +37,6 @@ if TYPE_CHECKING:
     from batchgen.model import RateLimit, Secret, Task
     from batchgen.pricing import Price
     from batchgen.store.contents import Contents
-
-GRACE_S = 30.0
-"""How long what is in flight may take once the run was asked to stop."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
@@ -196,19 +192,6 @@ def _setup(manifest: Manifest, settings: RunSettings, opened: _Opened, url: str,
 async def _make(tasks: Iterable[Task], setup: Setup, tally: Tally, drain: anyio.Event) -> None:
     """Have the tasks made, stopping in order at a signal."""
     async with anyio.create_task_group() as group:
-        group.start_soon(_watch_signals, group.cancel_scope, drain, tally)
+        group.start_soon(watch_signals, group.cancel_scope, drain, tally)
         await execute(tasks, setup, tally, tally.waiting, drain)
         group.cancel_scope.cancel()
-
-
-async def _watch_signals(everything: anyio.CancelScope, drain: anyio.Event, tally: Tally) -> None:
-    """The first signal stops sending and lets what is in flight end within the grace time; the second ends it now."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for number in signals:
-            if drain.is_set():
-                everything.cancel()
-                return
-            ending = Ending.INTERRUPTED if number == signal.SIGINT else Ending.TERMINATED
-            tally.stop(ending, str(ending), f"waiting up to {GRACE_S:.0f} s for what was sent; again ends it now")
-            drain.set()
-            everything.deadline = anyio.current_time() + GRACE_S
