@@ -4,7 +4,8 @@
     ├── UsageError          the user: a flag, a key, a port       exit 2
     │   └── ManifestError   the user: places in the job file      exit 2
     ├── ProviderError       the user, at the provider: key, credit, url   exit 3
-    └── StorageError        the machine: disk, permissions        exit 5
+    ├── StorageError        the machine: disk, permissions        exit 5
+    └── OwnedError          another run, to be waited for         exit 6
 
 What the API does to one task is no exception: it is a `Fault` (see model.py). Anything else that is raised is a
 bug in batchgen and ends with exit 70. Only the command line turns these into exit codes.
@@ -38,6 +39,10 @@ class ProviderError(BatchgenError):
 
 class StorageError(BatchgenError):
     """The output can't be written."""
+
+
+class OwnedError(BatchgenError):
+    """Another run owns the output folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

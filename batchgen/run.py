@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from batchgen.pricing import Price
     from batchgen.store.contents import Contents
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
     """One invocation; a flag of the command line stands over the job."""

@@ -1,0 +1,347 @@
+"""The ledger of an output folder, in SQLite: every attempt from before it was sent, and what came of each task.
+
+What is made can be rebuilt from the sidecars, never the other way round; only the ledger knows which attempts began and
+never ended. Attempts and pictures are added at the end of their tables, so that the millionth costs what the first did.
+With WAL and synchronous=FULL a commit lasts. All of it blocks, and a ledger is used by one thread at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from batchgen.errors import StorageError
+from batchgen.model import Attempt, Billing, Fault
+from batchgen.store import durable
+from batchgen.store.rows import Asked, AttemptRow, Bill, FailureRow, PictureRow, RunRow
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from batchgen.store.rows import Changes
+
+LEDGER: Final = "batchgen.sqlite"
+
+MIGRATIONS: Final[Sequence[str]] = (
+    """
+    CREATE TABLE runs (
+        seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, started TEXT NOT NULL, tasks INTEGER NOT NULL,
+        orphaned INTEGER NOT NULL, settings TEXT NOT NULL, ended TEXT, ending TEXT, why TEXT
+    ) STRICT;
+    CREATE TABLE attempts (
+        seq INTEGER PRIMARY KEY, run INTEGER, task TEXT NOT NULL, number INTEGER NOT NULL, started TEXT NOT NULL,
+        usd TEXT, seconds REAL, billing TEXT, fault TEXT, status INTEGER, words TEXT
+    ) STRICT;
+    CREATE TABLE pictures (
+        seq INTEGER PRIMARY KEY, task TEXT NOT NULL, idx INTEGER NOT NULL, path TEXT NOT NULL, bytes INTEGER NOT NULL,
+        sha256 TEXT NOT NULL, sidecar_sha256 TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE failures (
+        task TEXT PRIMARY KEY, idx INTEGER NOT NULL, prompt_id TEXT NOT NULL, fault TEXT NOT NULL,
+        billing TEXT NOT NULL, status INTEGER, words TEXT NOT NULL, run INTEGER
+    ) STRICT
+    """,
+)
+"""The statements that bring a ledger of version n, its user_version, to version n + 1."""
+
+_TABLES: Final = {"runs", "attempts", "pictures", "failures"}
+_DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_BUSY_MS: Final = 10_000
+"""How long to wait for a reader that has just opened the ledger."""
+
+
+class DamagedError(StorageError):
+    """The file is no whole ledger."""
+
+
+class Ledger:
+    """One connection to a folder's ledger."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._db = connection
+        self._path = path
+        self._run: int | None = None
+
+    @classmethod
+    def open(cls, root: Path) -> Self:
+        """The ledger to write to, made if it is missing and brought to this version.
+
+        Raises:
+            DamagedError: What is there is no whole ledger.
+            StorageError: It is of a newer batchgen, or the disk fails.
+        """
+        path = root / LEDGER
+        is_new = not path.exists()
+        with _faults(path):
+            connection = _connect(path, f"{path.absolute().as_uri()}?mode=rwc")
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                _migrate(connection)
+                _check(connection, path)
+            except BaseException:
+                connection.close()
+                raise
+        if is_new:
+            durable.fsync_folder(root)
+        return cls(connection, path)
+
+    @classmethod
+    def look(cls, root: Path) -> Self | None:
+        """The ledger to read from only, also while a run writes to it; None where there is none.
+
+        Raises:
+            DamagedError: What is there is no whole ledger.
+            StorageError: It is of a newer batchgen, or the disk fails.
+        """
+        path = root / LEDGER
+        if not path.is_file() or path.stat().st_size == 0:
+            return None
+        with _faults(path):
+            try:
+                return cls(_connect(path, f"{path.absolute().as_uri()}?mode=ro"), path)
+            except sqlite3.OperationalError:  # nothing can be written beside it, where readers meet a writer
+                return cls(_connect(path, f"{path.absolute().as_uri()}?immutable=1"), path)
+
+    def close(self) -> None:
+        """All that was committed is in the one file then."""
+        with suppress(sqlite3.Error):  # what was committed lasts without it
+            self._db.close()
+
+    def check(self) -> str:
+        """What SQLite's own check finds wrong, in one line, or nothing."""
+        try:
+            found = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check(10)")]
+        except sqlite3.DatabaseError as error:
+            found = [str(error)]
+        return "" if found == ["ok"] else "; ".join(found)
+
+    # What it holds
+
+    def runs(self) -> list[RunRow]:
+        """Every run, the first one first."""
+        rows = self._rows("SELECT id, started, tasks, orphaned, settings, ended, ending, why FROM runs ORDER BY seq")
+        return [
+            RunRow(
+                id=run,
+                started=started,
+                tasks=tasks,
+                orphaned=orphaned,
+                asked=Asked(**json.loads(settings)),
+                ended=ended,
+                ending=ending,
+                why=why,
+            )
+            for run, started, tasks, orphaned, settings, ended, ending, why in rows
+        ]
+
+    def pictures(self) -> Iterator[PictureRow]:
+        """Every picture, in the order in which they were kept."""
+        query = "SELECT task, idx, path, bytes, sha256, sidecar_sha256 FROM pictures ORDER BY seq"
+        return map(PictureRow._make, self._rows(query))
+
+    def failures(self) -> list[FailureRow]:
+        """Every task that ended without a picture."""
+        query = "SELECT task, idx, prompt_id, fault, billing, status, words FROM failures ORDER BY idx, task"
+        return [
+            FailureRow(task, index, prompt, Fault(fault), Billing(billing), status, words)
+            for task, index, prompt, fault, billing, status, words in self._rows(query)
+        ]
+
+    def failed_attempts(self) -> Iterator[AttemptRow]:
+        """Every attempt that is settled and brought no picture, in their order."""
+        return (row for _, row in self._attempts("fault IS NOT NULL"))
+
+    def in_doubt(self) -> list[AttemptRow]:
+        """Attempts that were begun and of whose end nothing is known; while a run goes on, also what is in flight."""
+        return [row for _, row in self._attempts(f"billing IS NULL OR fault = '{Fault.LOST}'")]
+
+    def bill(self) -> Bill:
+        """What all attempts come to; one that is not settled may have been billed."""
+        query = "SELECT billing, fault, usd, count(*) FROM attempts GROUP BY billing, fault, usd"
+        spent = at_most = Decimal(0)
+        attempts = unsettled = 0
+        unpriced, faults = False, Bill().faults
+        for billing, fault, usd, count in self._rows(query):
+            attempts += count
+            unsettled += 0 if billing else count
+            if fault:
+                faults[Fault(fault)] += count
+            if billing != Billing.NO:
+                unpriced = unpriced or usd is None
+                at_most += Decimal(usd or 0) * count
+                spent += Decimal(usd or 0) * count if billing == Billing.YES else 0
+        return Bill(
+            spent=spent, at_most=at_most, unpriced=unpriced, faults=faults, attempts=attempts, unsettled=unsettled
+        )
+
+    def next_attempt(self) -> int:
+        """The number that the next attempt gets."""
+        return int(next(self._rows("SELECT coalesce(max(seq), 0) + 1 FROM attempts"))[0])
+
+    # What a run writes
+
+    def adopt(self, found: Collection[tuple[PictureRow, Sequence[AttemptRow]]]) -> None:
+        """Pictures that the disk holds and this ledger did not know, with all attempts at them."""
+        tasks = {picture.task_id for picture, _ in found}
+        known = {
+            (row.task_id, row.attempt.number, row.attempt.started): seq
+            for seq, row in (self._attempts("1") if tasks else ())
+            if row.task_id in tasks
+        }
+        with self._writing() as db:
+            db.executemany("INSERT INTO pictures VALUES (NULL, ?, ?, ?, ?, ?, ?)", [picture for picture, _ in found])
+            for row in (row for _, attempts in found for row in attempts):
+                seq = known.get((row.task_id, row.attempt.number, row.attempt.started))
+                if seq is None:
+                    seq = db.execute(_BEGIN, _begun(None, None, row)).lastrowid
+                db.execute(_SETTLE, _settled(seq, row.attempt))
+
+    def forget(self, *, pictures: Iterable[str] = (), failures: Iterable[str] = ()) -> None:
+        """Drop pictures, by path, that are gone from the disk, and failures, by task, that no longer stand."""
+        with self._writing() as db:
+            db.executemany("DELETE FROM pictures WHERE path = ?", [(path,) for path in pictures])
+            db.executemany("DELETE FROM failures WHERE task = ?", [(task,) for task in failures])
+
+    def begin(self, run: RunRow) -> None:
+        """A run begins; attempts that dead ones left unsettled are LOST, and may have been billed."""
+        with self._writing() as db:
+            self._run = db.execute(
+                "INSERT INTO runs (id, started, tasks, orphaned, settings) VALUES (?, ?, ?, ?, ?)",
+                (run.id, run.started, run.tasks, run.orphaned, json.dumps(asdict(run.asked))),
+            ).lastrowid
+            db.execute(
+                "UPDATE attempts SET billing = ?, fault = ?, words = ? WHERE billing IS NULL",
+                (Billing.MAYBE, Fault.LOST, "its run ended before its answer was kept"),
+            )
+
+    def commit(self, changes: Changes) -> None:
+        """One transaction, durable when this returns.
+
+        Raises:
+            StorageError: It is not, and nothing of it is written.
+        """
+        with self._writing() as db:
+            db.executemany(_BEGIN, [_begun(seq, self._run, row) for seq, row in changes.started])
+            db.executemany(_SETTLE, [_settled(seq, attempt) for seq, attempt in changes.settled])
+            db.executemany("DELETE FROM attempts WHERE seq = ?", [(seq,) for seq in changes.withdrawn])
+            db.executemany("INSERT INTO pictures VALUES (NULL, ?, ?, ?, ?, ?, ?)", changes.pictures)
+            db.executemany(
+                "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [(*failure, self._run) for failure in changes.failures],
+            )
+
+    def end(self, *, ended: str, ending: str, why: str) -> None:
+        """The run has ended in order."""
+        with self._writing() as db:
+            db.execute("UPDATE runs SET ended = ?, ending = ?, why = ? WHERE seq = ?", (ended, ending, why, self._run))
+
+    def _attempts(self, where: str) -> Iterator[tuple[int, AttemptRow]]:
+        query = "SELECT seq, task, number, started, usd, seconds, billing, fault, status, words FROM attempts WHERE "
+        for seq, task, number, started, usd, seconds, billing, fault, status, words in self._rows(query + where):
+            attempt = Attempt(
+                number=number,
+                started=started,
+                seconds=seconds or 0.0,
+                billing=Billing(billing or Billing.MAYBE),
+                fault=Fault(fault) if fault else None,
+                status=status,
+                words=words or "",
+            )
+            yield seq, AttemptRow(task, attempt, None if usd is None else Decimal(usd))
+
+    def _rows(self, query: str) -> Iterator[Any]:
+        with _faults(self._path):
+            yield from self._db.execute(query)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with _faults(self._path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+
+
+_BEGIN: Final = "INSERT INTO attempts (seq, run, task, number, started, usd) VALUES (?, ?, ?, ?, ?, ?)"
+_SETTLE: Final = "UPDATE attempts SET seconds = ?, billing = ?, fault = ?, status = ?, words = ? WHERE seq = ?"
+
+
+def _begun(seq: int | None, run: int | None, row: AttemptRow) -> tuple[Any, ...]:
+    usd = None if row.usd is None else str(row.usd)
+    return seq, run, row.task_id, row.attempt.number, row.attempt.started, usd
+
+
+def _settled(seq: int | None, attempt: Attempt) -> tuple[Any, ...]:
+    # Half a surrogate pair, out of a header that is no UTF-8, is no text to SQLite.
+    words = attempt.words.encode(errors="backslashreplace").decode()
+    return attempt.seconds, attempt.billing, attempt.fault, attempt.status, words, seq
+
+
+def _connect(path: Path, uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    except BaseException:
+        connection.close()
+        raise
+    if version > len(MIGRATIONS):
+        connection.close()
+        raise StorageError(
+            f"{path}: is the ledger of a newer batchgen (version {version}, this one knows {len(MIGRATIONS)}); "
+            "run that batchgen, or choose another folder with --output"
+        )
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    for script in MIGRATIONS[version:]:
+        for statement in script.split(";"):
+            connection.execute(statement)
+    if version < len(MIGRATIONS):
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    connection.execute("COMMIT")
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Is all there? After a run that did not end in order, page by page."""
+    tables = {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if not tables >= _TABLES:
+        raise DamagedError(f"{path}: is no ledger of batchgen")
+    if connection.execute("SELECT 1 FROM runs WHERE ended IS NULL").fetchone():
+        found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        if found != "ok":
+            raise DamagedError(f"{path}: {found}")
+
+
+@contextmanager
+def _faults(path: Path) -> Iterator[None]:
+    """SQLite's errors in our words."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _DAMAGED:
+            raise DamagedError(f"{path}: {error}") from error
+        raise StorageError(f"{path}: {error}; {_REMEDIES.get(code, _LOOK)}") from error
+
+
+_LOOK: Final = "look at the disk, or choose another folder with --output: what is made stays"
+_REMEDIES: Final = {
+    sqlite3.SQLITE_FULL: "free some space, then run again: what is made stays",
+    sqlite3.SQLITE_READONLY: "choose a folder of yours with --output, or allow writing there",
+    sqlite3.SQLITE_CANTOPEN: "choose a folder of yours with --output, or allow writing there",
+    sqlite3.SQLITE_BUSY: "another program has it open: end that, then run again",
+}

@@ -1,0 +1,105 @@
+"""One run at a time on an output folder: a lock that dies with its process, and says whose it is."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from batchgen.errors import OwnedError, StorageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOCK = ".lock"
+_MOST_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """The run that has a folder."""
+
+    pid: int
+    host: str
+    run: str
+
+    def __str__(self) -> str:
+        return f"run {self.run}, process {self.pid} on {self.host}"
+
+
+class FolderLock:
+    """Held until `release`, or until this process ends in whatever way: the system lets go of it then.
+
+    The file stays: to remove it would let two runs each lock a file of their own.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    @classmethod
+    def take(cls, root: Path, run: str) -> Self:
+        """Take the folder for this run.
+
+        Raises:
+            OwnedError: Another run has it.
+            StorageError: Something else than a file of ours is in the lock's place.
+            OSError: As the disk says.
+        """
+        path = root / LOCK
+        _refuse_other_kinds(path)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(
+                descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "run": run}).encode(), 0
+            )
+        except BlockingIOError:
+            owner = _read(descriptor)
+            os.close(descriptor)
+            raise OwnedError(
+                f"{root}: another run owns this folder ({owner or 'it does not say which'}); "
+                "wait for its end, or give another folder with --output"
+            ) from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return cls(descriptor)
+
+    def release(self) -> None:
+        """Let the next run have the folder."""
+        os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+
+def owner(root: Path) -> Owner | None:
+    """The run that has the folder just now, or None; takes nothing."""
+    path = root / LOCK
+    try:
+        _refuse_other_kinds(path)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, StorageError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read(descriptor) or Owner(pid=0, host="?", run="?")
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _read(descriptor: int) -> Owner | None:
+    try:
+        said = json.loads(os.pread(descriptor, _MOST_BYTES, 0))
+        return Owner(pid=int(said["pid"]), host=str(said["host"]), run=str(said["run"]))
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+def _refuse_other_kinds(path: Path) -> None:
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise StorageError(f"{path}: is no file of batchgen; move it away, or choose another folder with --output")
