@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from batchgen.engine.policy import is_final
 from batchgen.manifest.paths import folded
 from batchgen.manifest.selection import sample, select, spread, wanted
 from batchgen.manifest.survey import distinct
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
     from batchgen.manifest.manifest import Manifest
     from batchgen.manifest.survey import Survey
+    from batchgen.model import Fault
     from batchgen.store.contents import Contents
+    from batchgen.store.rows import FailureRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,8 @@ class Part:
     """`field=values`; see `manifest.selection`."""
     sample: int | None = None
     limit: int | None = None
+    again: Collection[Fault] | None = None
+    """Only tasks that failed so in earlier runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,10 @@ class Comparison:
     """Due tasks whose place is taken by another picture, and the path of that."""
     orphaned: int
     """Pictures that no task of the job asks for."""
+    failed: Mapping[int, FailureRow]
+    """Due tasks that failed in earlier runs."""
+    given_up: Collection[int]
+    """Of these, those that ended for good."""
 
     @property
     def new(self) -> int:
@@ -63,6 +72,11 @@ def compare(manifest: Manifest, found: Survey, contents: Contents) -> Comparison
     """The job against what a folder holds."""
     located = _located(manifest, found, contents)
     kept = {index for identity, index in located.items() if identity in contents.made}
+    failed = {
+        located[row.task_id]: row
+        for row in contents.failures
+        if row.task_id in located and row.task_id not in contents.made
+    }
     changed = _changed(manifest, found, contents, kept)
     replaced = {folded(manifest.task(index).stem) for index in changed}
     others = contents.made.keys() - located.keys()
@@ -72,7 +86,13 @@ def compare(manifest: Manifest, found: Survey, contents: Contents) -> Comparison
         missing={located[identity]: stem for identity, stem in contents.missing.items() if identity in located},
         changed=changed,
         orphaned=sum(folded(contents.made[identity]) not in replaced for identity in others),
+        failed=failed,
+        given_up={index for index, row in failed.items() if _is_final(manifest, row)},
     )
+
+
+def _is_final(manifest: Manifest, row: FailureRow) -> bool:
+    return is_final(row.fault, row.billing, row.status, ambiguous=manifest.retry.ambiguous == "retry")
 
 
 def tasks_asked(manifest: Manifest, found: Survey, part: Part) -> Iterator[int]:
@@ -90,14 +110,19 @@ def tasks_due(manifest: Manifest, found: Survey, comparison: Comparison, part: P
     """The indices of the tasks that are asked for and not made."""
     asked = tasks_asked(manifest, found, part)
     left = (index for index in asked if index not in comparison.kept)
+    if part.again is None:
+        left = (index for index in left if index not in comparison.given_up)
+    else:
+        left = (index for index in left if index in comparison.failed and comparison.failed[index].fault in part.again)
     return left if part.limit is None else islice(left, part.limit)
 
 
 def count_due(manifest: Manifest, found: Survey, comparison: Comparison, part: Part) -> int:
     """How many tasks `tasks_due` gives."""
-    if part.only or part.sample is not None:
+    if part.only or part.sample is not None or part.again is not None:
         return sum(1 for _ in tasks_due(manifest, found, comparison, part))
-    return comparison.due if part.limit is None else min(comparison.due, part.limit)
+    due = comparison.due - len(comparison.given_up)
+    return due if part.limit is None else min(due, part.limit)
 
 
 def _sampled(manifest: Manifest, found: Survey, size: int) -> Iterator[int]:
@@ -116,7 +141,7 @@ def _sampled(manifest: Manifest, found: Survey, size: int) -> Iterator[int]:
 
 
 def _located(manifest: Manifest, found: Survey, contents: Contents) -> dict[str, int]:
-    """The index in the job of every task that the folder has a sidecar of."""
+    """The index in the job of every task that the folder has a sidecar of, or that failed."""
     total = len(manifest)
     located: dict[str, int] = {}
     others = set(contents.indices)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from batchgen.model import Fault
+    from batchgen.model import Billing, Fault
 
 
 class Ending(StrEnum):
@@ -48,6 +50,14 @@ class RunStarted:
     """Pictures that a run before this one left unfinished and that were whole."""
     missing: int = 0
     """Pictures that were made and are gone from the folder: due again."""
+    given_up: int = 0
+    """Tasks that ended for good in an earlier run: not asked for again but by `retry`."""
+    in_doubt: int = 0
+    """Attempts of dead runs that began, and of whose end nothing is known."""
+    in_doubt_usd: float | None = 0.0
+    """What they cost if all of them were billed; None where a price is not known."""
+    ledger_set_aside: str | None = None
+    """Where a damaged ledger went; what is made was told from the sidecars."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +97,9 @@ class TaskFailed:
     fault: Fault
     words: str
     attempts: int
+    billing: Billing
+    """Of the last attempt."""
+    status: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +135,17 @@ class RunEnded:
     """What was surely billed; None where a price is unknown."""
     at_most_usd: float | None
     """The same, with every attempt that may have been billed."""
+    in_doubt: int = 0
+    """Attempts that were sent and whose answers were not waited for."""
 
 
 Event = RunStarted | TaskMade | TaskRetried | TaskFailed | Waiting | Stopping | RunEnded
+
+
+def json_line(event: Event) -> str:
+    """An event as a line of JSON, said now."""
+    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return json.dumps(as_json(event, at), ensure_ascii=False) + "\n"
 
 
 def as_json(event: Event, at: str) -> dict[str, Any]:

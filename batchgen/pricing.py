@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from batchgen.due import Part, tasks_due
@@ -39,7 +40,7 @@ def models_due(manifest: Manifest, found: Survey, comparison: Comparison, part: 
     if part != Part():
         return dict(Counter(_model(manifest, index) for index in tasks_due(manifest, found, comparison, part)))
     left = Counter(found.models)
-    left.subtract(_model(manifest, index) for index in comparison.kept)
+    left.subtract(_model(manifest, index) for index in chain(comparison.kept, comparison.given_up))
     return {model: count for model, count in left.items() if count > 0}
 
 

@@ -1,42 +1,38 @@
-"""The conductor: a job, less what is made, goes to the executor; what becomes of it is one stream of events.
-
-To begin, to resume and to finish an interrupted run are one thing: make the tasks that have no sidecar yet.
-"""
+"""The conductor: what is to be made goes to the executor; what becomes of it is one stream of events."""
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
 from batchgen.account import retry_bounds, rules, shared_log
-from batchgen.due import Part, compare, count_due, tasks_due
+from batchgen.due import Part, tasks_due
 from batchgen.embedded import embedded_sandbox
-from batchgen.engine.budget import Caps
-from batchgen.errors import UsageError
-from batchgen.events import RunStarted
+from batchgen.errors import StorageError
+from batchgen.events import RunStarted, TaskFailed, json_line
 from batchgen.executors.here import execute
-from batchgen.executors.worker import Setup
+from batchgen.executors.worker import Setup, iso
 from batchgen.keys import SANDBOX_KEY, read_key
-from batchgen.manifest.survey import survey
-from batchgen.pricing import models_due, price
+from batchgen.resume import resume
 from batchgen.signals import watch_signals
 from batchgen.store.folder import OutputFolder
+from batchgen.store.rows import Asked, FailureRow, RunRow
 from batchgen.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from batchgen.due import Comparison
     from batchgen.events import Event, RunEnded
     from batchgen.manifest.manifest import Manifest
-    from batchgen.manifest.survey import Survey
     from batchgen.model import RateLimit, Secret, Task
-    from batchgen.pricing import Price
-    from batchgen.store.contents import Contents
+    from batchgen.resume import Resumed
+    from batchgen.store.writer import Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,29 +42,12 @@ class RunSettings:
     run_id: str
     output: Path
     environment: Mapping[str, str]
+    asked: Asked
+    """How to ask for this again."""
     part: Part = field(default_factory=Part)
     """What of the job to make now."""
     concurrency: int | None = None
     rate_limit: RateLimit | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
-    """The output folder, set right, and what is to be made in it."""
-
-    folder: OutputFolder
-    found: Survey
-    comparison: Comparison
-    asked: int
-    price: Price
-    adopted: int
-    """Pictures that a killed run left unfinished and that were whole."""
-    caps: Caps
-
-    @property
-    def left(self) -> int:
-        """What is due and not asked for."""
-        return self.comparison.due - self.asked
 
 
 async def run(manifest: Manifest, settings: RunSettings, emit: Callable[[Event], None]) -> RunEnded:
@@ -77,81 +56,76 @@ async def run(manifest: Manifest, settings: RunSettings, emit: Callable[[Event],
     Raises:
         UsageError: No key, or a picture's place is taken; nothing was sent.
         StorageError: The output folder can't be used; nothing was sent.
+        OwnedError: Another run uses it.
     """
     started_s = anyio.current_time()
-    opened = await anyio.to_thread.run_sync(_open, manifest, settings)
-    drain = anyio.Event()
-    tally = Tally(manifest.settings.provider, emit, drain.set)
-    async with AsyncExitStack() as stack:
-        key, url = SANDBOX_KEY, manifest.settings.url or ""
-        if opened.asked:
-            key = _key(manifest, settings.environment)
-            url = url or await stack.enter_async_context(embedded_sandbox(manifest.settings.added_models))
-        tally.tell(_started(manifest, settings, opened, url))
-        if opened.asked:
-            tasks = tasks_due(manifest, opened.found, opened.comparison, settings.part)
-            await _make(map(manifest.task, tasks), _setup(manifest, settings, opened, url, key), tally, drain)
-    ended = tally.ended(
-        output=str(settings.output),
-        asked=opened.asked,
-        left=opened.left,
-        seconds=anyio.current_time() - started_s,
-    )
-    tally.tell(ended)
+    folder = await anyio.to_thread.run_sync(OutputFolder.open, settings.output, settings.run_id)
+    try:
+        resumed = await anyio.to_thread.run_sync(resume, manifest, folder, settings.part)
+        async with AsyncExitStack() as stack:
+            key, url = SANDBOX_KEY, manifest.settings.url or ""
+            if resumed.asked:
+                key = _key(manifest, settings.environment)
+                url = url or await stack.enter_async_context(embedded_sandbox(manifest.settings.added_models))
+            await anyio.to_thread.run_sync(_begin, manifest, settings, resumed)
+            writer = await stack.enter_async_context(folder.writer(settings.run_id))
+            drain = anyio.Event()
+            tally = Tally(manifest.settings.provider, record=partial(_record, writer), emit=emit, on_unheard=drain.set)
+            tally.tell(_started(manifest, settings, resumed, url))
+            if resumed.asked:
+                due = tasks_due(manifest, resumed.found, resumed.comparison, settings.part)
+                setup = _setup(manifest, settings, resumed, url, key)
+                await _make(map(manifest.task, due), setup, writer, tally, drain)
+            tally.abandoned(row.usd for row in writer.unsettled)
+            ended = tally.ended(
+                output=str(settings.output),
+                asked=resumed.asked,
+                left=resumed.left,
+                given_up=resumed.given_up,
+                seconds=anyio.current_time() - started_s,
+            )
+            tally.tell(ended)
+        await anyio.to_thread.run_sync(_end, folder, ended)
+    finally:
+        folder.close()
     return ended
 
 
-def _open(manifest: Manifest, settings: RunSettings) -> _Opened:
-    """Open the folder, clear what a killed run left, and compare it with the job; blocks."""
-    found = survey(manifest)
-    folder = OutputFolder.open(settings.output)
-    leftovers = folder.clear_leftovers()
-    contents = folder.scan()
-    comparison = compare(manifest, found, contents)
-    _refuse_changed(manifest, settings, found, comparison)
-    caps = _caps(manifest, found, contents)
-    for stem in comparison.missing.values():
-        folder.forget(stem)
-    folder.save_job(manifest.source)
-    return _Opened(
-        folder=folder,
-        found=found,
-        comparison=comparison,
-        asked=count_due(manifest, found, comparison, settings.part),
-        price=price(manifest, models_due(manifest, found, comparison, settings.part), contents.billed_usd),
-        adopted=leftovers.finished,
-        caps=caps,
-    )
-
-
-def _refuse_changed(manifest: Manifest, settings: RunSettings, found: Survey, comparison: Comparison) -> None:
-    """A task that is asked for and whose place is taken can't be made: nothing is sent."""
-    if not comparison.changed:
-        return
-    for index in tasks_due(manifest, found, comparison, settings.part):
-        if index in comparison.changed:
-            place = settings.output / comparison.changed[index]
-            raise UsageError(
-                f"{place}: has the place of task {index}, but is not its picture ({len(comparison.changed):,} such); "
-                "move it away, or give another folder with --output"
-            )
-
-
-def _caps(manifest: Manifest, found: Survey, contents: Contents) -> Caps:
-    """The job's caps, for the life of its folder; a cost that can't be known can't be capped."""
-    limits, capabilities = manifest.limits, manifest.settings.provider.capabilities
-    unknown = [model for model in found.models if capabilities.price_usd(model) is None]
-    if limits.max_cost is not None and unknown:
-        raise UsageError(
-            f"{manifest.file}: limits.max_cost can't be kept: the price of {unknown[0]} is not known; "
-            "give it under provider.prices"
+def _begin(manifest: Manifest, settings: RunSettings, resumed: Resumed) -> None:
+    """The run is on the disk before anything of it is; blocks."""
+    resumed.folder.save_job(manifest.source)
+    resumed.folder.ledger.begin(
+        RunRow(
+            id=settings.run_id,
+            started=iso(datetime.now(UTC)),
+            tasks=resumed.comparison.tasks,
+            orphaned=resumed.comparison.orphaned,
+            asked=settings.asked,
         )
-    return Caps(
-        max_cost=limits.max_cost,
-        max_images=limits.max_images,
-        spent=contents.billed_usd,
-        made=len(contents.made),
     )
+
+
+def _end(folder: OutputFolder, ended: RunEnded) -> None:
+    """The run ended in order; one that a full disk ended may not be able to say so."""
+    with suppress(StorageError):
+        folder.ledger.end(ended=iso(datetime.now(UTC)), ending=ended.ending, why=ended.why)
+
+
+def _record(writer: Writer, event: Event) -> None:
+    """Keep what is said."""
+    writer.note(json_line(event).encode("utf-8", "backslashreplace"))
+    if isinstance(event, TaskFailed):
+        writer.fail(
+            FailureRow(
+                task_id=event.id,
+                task_index=event.index,
+                prompt_id=event.prompt_id,
+                fault=event.fault,
+                billing=event.billing,
+                status=event.status,
+                words=event.words,
+            )
+        )
 
 
 def _key(manifest: Manifest, environment: Mapping[str, str]) -> Secret:
@@ -159,23 +133,28 @@ def _key(manifest: Manifest, environment: Mapping[str, str]) -> Secret:
     return SANDBOX_KEY if variable is None else read_key(variable, environment)
 
 
-def _started(manifest: Manifest, settings: RunSettings, opened: _Opened, url: str) -> RunStarted:
+def _started(manifest: Manifest, settings: RunSettings, resumed: Resumed, url: str) -> RunStarted:
+    lost = resumed.recovered.lost
     return RunStarted(
         run=settings.run_id,
         job=manifest.name,
         output=str(settings.output),
         provider=manifest.settings.provider.kind,
         url=url,
-        tasks=opened.comparison.tasks,
-        made=len(opened.comparison.kept),
-        asked=opened.asked,
-        expected_usd=None if opened.price.expected is None else float(opened.price.expected),
-        adopted=opened.adopted,
-        missing=len(opened.comparison.missing),
+        tasks=resumed.comparison.tasks,
+        made=len(resumed.comparison.kept),
+        asked=resumed.asked,
+        expected_usd=None if resumed.price.expected is None else float(resumed.price.expected),
+        adopted=resumed.recovered.finished,
+        missing=len(resumed.comparison.missing),
+        given_up=resumed.given_up,
+        in_doubt=len(lost),
+        in_doubt_usd=None if any(row.usd is None for row in lost) else float(sum(row.usd or 0 for row in lost)),
+        ledger_set_aside=None if resumed.folder.set_aside is None else str(resumed.folder.set_aside),
     )
 
 
-def _setup(manifest: Manifest, settings: RunSettings, opened: _Opened, url: str, key: Secret) -> Setup:
+def _setup(manifest: Manifest, settings: RunSettings, resumed: Resumed, url: str, key: Secret) -> Setup:
     job = manifest.settings
     return Setup(
         provider=job.provider,
@@ -185,14 +164,15 @@ def _setup(manifest: Manifest, settings: RunSettings, opened: _Opened, url: str,
         shared_log=shared_log(settings.environment, url, key) if job.url else None,
         timeout_s=job.timeout_s,
         bounds=retry_bounds(manifest.retry),
-        caps=opened.caps,
-        folder=opened.folder,
+        caps=resumed.caps,
+        folder=resumed.folder,
+        earlier=resumed.earlier,
     )
 
 
-async def _make(tasks: Iterable[Task], setup: Setup, tally: Tally, drain: anyio.Event) -> None:
+async def _make(tasks: Iterable[Task], setup: Setup, writer: Writer, tally: Tally, drain: anyio.Event) -> None:
     """Have the tasks made, stopping in order at a signal."""
     async with anyio.create_task_group() as group:
         group.start_soon(watch_signals, group.cancel_scope, drain, tally)
-        await execute(tasks, setup, tally, tally.waiting, drain)
+        await execute(tasks, setup, writer, tally, drain)
         group.cancel_scope.cancel()

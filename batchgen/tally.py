@@ -10,7 +10,7 @@ from batchgen.executors.worker import cost_of
 from batchgen.model import Billing, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from batchgen.engine.frontier import Work
     from batchgen.events import Event
@@ -29,18 +29,27 @@ REMEDIES = {
 class Tally:
     """The listener of a run's pool."""
 
-    def __init__(self, provider: Provider, emit: Callable[[Event], None], on_unheard: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        record: Callable[[Event], None],
+        emit: Callable[[Event], None],
+        on_unheard: Callable[[], None],
+    ) -> None:
         self._provider = provider
+        self._record = record
         self._emit = emit
         self._on_unheard = on_unheard
         self._heard = True
-        self._made = self._failed = self._filtered = 0
+        self._made = self._failed = self._filtered = self._in_doubt = 0
         self._spent: Decimal | None = Decimal(0)
         self._at_most: Decimal | None = Decimal(0)
         self._stopped: tuple[Ending, str] | None = None
 
     def tell(self, event: Event) -> None:
-        """Pass an event on; once whoever read them is gone the run stops in order, and the rest goes untold."""
+        """Keep an event and pass it on; once whoever read them is gone the run stops in order, and the rest is kept."""
+        self._record(event)
         if not self._heard:
             return
         try:
@@ -95,6 +104,8 @@ class Tally:
                 fault=failure.fault,
                 words=failure.words,
                 attempts=len(work.attempts),
+                billing=failure.billing,
+                status=failure.status,
             )
         )
 
@@ -119,13 +130,23 @@ class Tally:
         """Nothing may be sent for a while."""
         self.tell(Waiting(seconds=round(seconds, 3), why=why))
 
-    def ended(self, *, output: str, asked: int, left: int, seconds: float) -> RunEnded:
-        """The end of a run that was to make `asked` pictures and leaves `left` more of the job for later."""
+    def abandoned(self, prices: Iterable[Decimal | None]) -> None:
+        """Attempts were sent and their answers were not waited for: they may have been billed at these prices."""
+        for usd in prices:
+            self._in_doubt += 1
+            self._at_most = None if usd is None or self._at_most is None else self._at_most + usd
+
+    def ended(self, *, output: str, asked: int, left: int, given_up: int, seconds: float) -> RunEnded:
+        """The end of a run that was to make `asked` pictures and leaves `left` more of the job for later.
+
+        `given_up` tasks of the job ended for good in earlier runs.
+        """
         settled = self._made + self._filtered + self._failed
-        complete = self._made == asked
+        complete = self._made == asked and not given_up
         ending, why = self._stopped or (Ending.COMPLETE if complete else Ending.INCOMPLETE, "")
         return RunEnded(
             ending=Ending.COMPLETE if complete else ending,
+            in_doubt=self._in_doubt,
             why=why,
             output=output,
             provider=self._provider.kind,

@@ -6,6 +6,7 @@
 3    stopped by the provider
 4    stopped by a cap
 5    storage
+6    another run owns the output folder
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 import click
 
 from batchgen import __version__
-from batchgen.errors import BatchgenError, ManifestError, ProviderError, StorageError, UsageError
+from batchgen.errors import BatchgenError, ManifestError, OwnedError, ProviderError, StorageError, UsageError
 from batchgen.events import Ending
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ OF_ENDING: Final = {
     Ending.INTERRUPTED: INTERRUPTED,
     Ending.TERMINATED: TERMINATED,
 }
-OF_ERROR: Final = {UsageError: USAGE, ManifestError: USAGE, ProviderError: 3, StorageError: 5}
+OF_ERROR: Final = {UsageError: USAGE, ManifestError: USAGE, ProviderError: 3, StorageError: 5, OwnedError: 6}
 
 
 class Terminated(BaseException):
@@ -86,7 +87,7 @@ def _told(error: BaseException) -> int:
         case _:
             _say(_report(error))
             return BUG
-    return OF_ERROR[type(error)]
+    return next(code for kind, code in OF_ERROR.items() if isinstance(error, kind))
 
 
 def forget_reader(*streams: TextIO) -> None:

@@ -37,11 +37,14 @@ def replay(sidecar: Path, output: Path | None, overrides: Sequence[str], inputs:
     from batchgen.run import RunSettings
     from batchgen.run import run as make
     from batchgen.store.folder import picture_digests
+    from batchgen.store.rows import Asked
 
     run_id = new_run_id()
     manifest = replay_job(sidecar, inputs, run_id=run_id, overrides=overrides)
     folder = output or Path("output") / f"{manifest.name}@replay-{run_id}"
-    settings = RunSettings(run_id=run_id, output=folder, environment=os.environ)
+    settings = RunSettings(
+        run_id=run_id, output=folder, environment=os.environ, asked=Asked(job=str(sidecar.absolute()))
+    )
     with progress(Voice.QUIET if quiet else Voice.NORMAL, json_lines=False, warnings=()) as show:
         ended = anyio.run(make, manifest, settings, show)
     same = picture_sha256(sidecar) in picture_digests(folder)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 @options.only
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Make N pictures that show all values.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Make at most N pictures now.")
+@click.option("--max-cost", metavar="USD", help="Spend at most so much for this folder, in its whole life.")
+@click.option("--max-images", type=click.IntRange(min=1), metavar="N", help="Let this folder have at most N pictures.")
 @options.concurrency
 @options.rate_limit
 @click.option("--json", "as_json", is_flag=True, help="Print the run's events on stdout, a JSON object a line.")
@@ -38,6 +40,8 @@ def run(  # noqa: PLR0913 - one argument for each option
     only: Sequence[str],
     sample: int | None,
     limit: int | None,
+    max_cost: str | None,
+    max_images: int | None,
     concurrency: int | None,
     rate_limit: RateLimit | None,
     *,
@@ -62,7 +66,12 @@ def run(  # noqa: PLR0913 - one argument for each option
     from batchgen.job import load_job, new_run_id
     from batchgen.run import RunSettings
     from batchgen.run import run as make
+    from batchgen.store.rows import Asked
 
+    if max_cost is not None:
+        overrides = (*overrides, f"limits.max_cost={max_cost}")
+    if max_images is not None:
+        overrides = (*overrides, f"limits.max_images={max_images}")
     voice = Voice.QUIET if quiet else Voice.VERBOSE if verbose else Voice.NORMAL
     run_id = new_run_id()
     manifest = load_job(job, run_id=run_id, provider=provider, overrides=overrides)
@@ -70,6 +79,7 @@ def run(  # noqa: PLR0913 - one argument for each option
         run_id=run_id,
         output=options.output_folder(manifest, output, provider),
         environment=os.environ,
+        asked=Asked(job=str(job.absolute()), provider=provider, overrides=overrides),
         part=Part(only=only, sample=sample, limit=limit),
         concurrency=concurrency,
         rate_limit=rate_limit,

@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from batchgen.model import Attempt, Task
+
+
+NOTHING: Final[Mapping[str, Sequence[Attempt]]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +44,10 @@ class _Later:
 class Frontier:
     """The tasks of a run that are neither in flight nor ended."""
 
-    def __init__(self, tasks: Iterable[Task]) -> None:
+    def __init__(self, tasks: Iterable[Task], earlier: Mapping[str, Sequence[Attempt]] = NOTHING) -> None:
+        """`earlier` holds by task what other runs tried."""
         self._new = iter(tasks)
+        self._earlier = earlier
         self._next: Task | None = None
         self._put_back: list[_Later] = []
         self._parked: list[_Later] = []
@@ -61,7 +67,7 @@ class Frontier:
             return heappop(self._put_back).work
         if self._next is not None:
             task, self._next = self._next, None
-            return Work(task=task)
+            return Work(task=task, attempts=tuple(self._earlier.get(task.id, ())))
         return heappop(self._parked).work
 
     def put_back(self, work: Work, due_at: float) -> None:

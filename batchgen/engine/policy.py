@@ -87,6 +87,13 @@ def verdict(
     return Retry(after_s=max(state.upcoming_sleep, failure.retry_after_s or 0.0), back_off_s=state.upcoming_sleep)
 
 
+def is_final(fault: Fault, billing: Billing, status: int | None, *, ambiguous: bool) -> bool:
+    """Is a task that ended so never tried again by itself? An answer says so; what had none may pass."""
+    if billing is Billing.MAYBE and not ambiguous:
+        return True
+    return REACTIONS[fault] is Reaction.GIVE_UP and status is not None
+
+
 _BACK_OFF = wait_exponential(multiplier=1, max=60)
 
 

@@ -14,10 +14,11 @@ from batchgen.engine.attempt import attempt
 from batchgen.errors import StorageError
 from batchgen.model import Attempt, Billing, Failure, Fault, Success
 from batchgen.store.inputs import unchanged
+from batchgen.store.rows import AttemptRow
 from batchgen.store.sidecar import Cost, sidecar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from batchgen.engine.budget import Caps
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from batchgen.model import InputImage, Outcome, Request, Secret, Task
     from batchgen.providers.conversation import Provider
     from batchgen.store.folder import OutputFolder
+    from batchgen.store.keep import Parcel
     from batchgen.store.pictures import PictureSink
+    from batchgen.store.writer import Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,8 @@ class Setup:
     bounds: RetryBounds
     caps: Caps
     folder: OutputFolder
+    earlier: Mapping[str, Sequence[Attempt]]
+    """By task, what runs before this one tried."""
 
     def price_of(self, task: Task) -> Decimal:
         """What one attempt at a task costs if it is billed; an unknown price counts nothing against a cap."""
@@ -53,26 +58,51 @@ class Setup:
 
 
 class Worker:
-    """Tries tasks; a picture that it reports is on the disk."""
+    """Tries tasks. Before a request leaves it is in the ledger, and a picture that is reported is on the disk."""
 
-    def __init__(self, setup: Setup, transport: Transport) -> None:
+    def __init__(self, setup: Setup, transport: Transport, writer: Writer) -> None:
         self._setup = setup
         self._transport = transport
+        self._writer = writer
 
     async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
         """Try a task once; expected faults come back as the outcome."""
-        started, start_s = datetime.now(UTC), anyio.current_time()
+        begun = Begun(len(work.attempts) + 1, datetime.now(UTC), anyio.current_time())
+        try:
+            row = AttemptRow(work.task.id, work.task.index, begun.in_doubt(), self._usd(work.task))
+            number = await self._writer.begin(row)
+        except StorageError as error:
+            failure = Failure(fault=Fault.DISK, billing=Billing.NO, words=str(error))
+            return begun.ended(failure), failure
+        sent = False
+
+        def leave() -> None:
+            nonlocal sent
+            on_sent()
+            sent = True
+
+        try:
+            return await self._try(work, number, begun, leave)
+        except BaseException:
+            if not sent:
+                self._writer.settle(number, None)
+            raise  # what was sent and is abandoned is in doubt, and stays so in the ledger
+
+    async def _try(self, work: Work, number: int, begun: Begun, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
         sink = self._setup.folder.sink(work.task)
         try:
             outcome = await self._ask(work.task, sink, on_sent)
-            tried = _attempt(work, started, anyio.current_time() - start_s, outcome)
+            tried = begun.ended(outcome)
             if isinstance(outcome, Success):
-                outcome = await self._keep(work, tried, outcome, sink)
+                parcel = await self._wrap(work, tried, outcome, sink)
+                await self._writer.keep(number, tried, parcel)
+                return tried, outcome
         except (OSError, StorageError) as error:
             outcome = _disk_failure(error, self._setup.folder)
-            tried = _attempt(work, started, anyio.current_time() - start_s, outcome)
+            tried = begun.ended(outcome)
         finally:
             await sink.discard()
+        self._writer.settle(number, tried)
         return tried, outcome
 
     async def _ask(self, task: Task, sink: PictureSink, on_sent: Callable[[], None]) -> Outcome:
@@ -82,7 +112,7 @@ class Worker:
         conversation = self._setup.provider.converse(task.request, self._setup.url, self._setup.key)
         return await attempt(conversation, self._transport, sink, on_sent)
 
-    async def _keep(self, work: Work, tried: Attempt, success: Success, sink: PictureSink) -> Outcome:
+    async def _wrap(self, work: Work, tried: Attempt, success: Success, sink: PictureSink) -> Parcel:
         document = sidecar(
             work.task,
             provider=self._setup.provider.kind,
@@ -92,10 +122,40 @@ class Worker:
             picture_file=sink.picture_file,
             attempts=(*work.attempts, tried),
             cost=cost_of(self._setup.provider, work.task.request),
-            made=_iso(datetime.now(UTC)),
+            made=iso(datetime.now(UTC)),
         )
-        await sink.keep(document, filtered=success.filtered)
-        return success
+        return await sink.wrap(document, filtered=success.filtered)
+
+    def _usd(self, task: Task) -> Decimal | None:
+        cost = cost_of(self._setup.provider, task.request)
+        return None if cost is None else cost.usd
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An attempt that has begun."""
+
+    number: int
+    started: datetime
+    start_s: float
+    """By the loop's clock."""
+
+    def in_doubt(self) -> Attempt:
+        """As it stands as long as nothing is known of its end."""
+        return Attempt(number=self.number, started=iso(self.started), seconds=0.0, billing=Billing.MAYBE)
+
+    def ended(self, outcome: Outcome) -> Attempt:
+        """With what came of it, just now."""
+        failure = outcome if isinstance(outcome, Failure) else None
+        return Attempt(
+            number=self.number,
+            started=iso(self.started),
+            seconds=round(anyio.current_time() - self.start_s, 3),
+            billing=failure.billing if failure else Billing.YES,
+            fault=failure.fault if failure else None,
+            status=outcome.status,
+            words=failure.words if failure else "",
+        )
 
 
 def cost_of(provider: Provider, request: Request) -> Cost | None:
@@ -107,20 +167,8 @@ def cost_of(provider: Provider, request: Request) -> Cost | None:
     return Cost(credits=credit, usd=credit * capabilities.usd_per_credit, prices=capabilities.prices_date)
 
 
-def _attempt(work: Work, started: datetime, seconds: float, outcome: Outcome) -> Attempt:
-    failure = outcome if isinstance(outcome, Failure) else None
-    return Attempt(
-        number=len(work.attempts) + 1,
-        started=_iso(started),
-        seconds=round(seconds, 3),
-        billing=failure.billing if failure else Billing.YES,
-        fault=failure.fault if failure else None,
-        status=outcome.status,
-        words=failure.words if failure else "",
-    )
-
-
-def _iso(moment: datetime) -> str:
+def iso(moment: datetime) -> str:
+    """UTC in ISO 8601, to the millisecond."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -1,4 +1,7 @@
-"""What an output folder holds, told by its sidecars in one pass: what is made, what is missing, what is taken."""
+"""What an output folder holds, in one pass: what is made, what is missing, what is taken.
+
+A sidecar means `made`. One that the ledger knows is not read again; one that it does not know is, and may be adopted.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,11 @@ from batchgen.store.sidecar import read_sidecar
 from batchgen.store.tree import is_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from batchgen.model import Task
+    from batchgen.store.ledger import Ledger
+    from batchgen.store.rows import FailureRow, PictureRow
     from batchgen.store.sidecar import MadeRecord
 
 _LONGEST_SIDECAR_BYTES = 4 * 1024 * 1024
@@ -28,7 +33,7 @@ class Contents:
     made: Mapping[str, str]
     """Task id -> stem, where the picture is there and as long as its sidecar says."""
     indices: Mapping[str, int]
-    """Task id of what is made or missing -> its index in the job that made it."""
+    """Task id of what is made, missing or failed -> its index in the job of its run."""
     filtered: frozenset[str]
     """The ids among `made` whose pictures lie in `filtered/`."""
     missing: Mapping[str, str]
@@ -36,9 +41,17 @@ class Contents:
     taken: Mapping[str, str]
     """Folded stem -> the path, relative to the output folder, of a file that has its place."""
     billed_usd: Decimal
-    """What the attempts of all sidecars may have cost."""
+    """What all attempts may have cost that the ledger or a sidecar knows of."""
     blocked: Mapping[str, str]
     """Folded path -> path of what stands where a stem may need a folder: files of no kind of ours, links."""
+
+    unknown: Sequence[tuple[str, MadeRecord]]
+    """Path and words of each sidecar whose pair is whole and that the ledger does not know."""
+    gone: Sequence[str]
+    """Paths of the pictures that the ledger knows and that are no longer there, or without their sidecar."""
+
+    failures: Sequence[FailureRow]
+    """Tasks that ended without a picture, as the ledger says."""
 
     def in_the_way(self, task: Task) -> str | None:
         """The path of what has the place of a task that is due, or None; what `forget` moves is not in the way."""
@@ -50,11 +63,15 @@ class Contents:
         return next(filter(None, above), None)
 
 
-def scan(root: Path) -> Contents:
+def scan(root: Path, ledger: Ledger | None) -> Contents:
     """Look at everything below `images/` and `filtered/` once; OSErrors pass through."""
-    look = _Look()
+    known = {_sidecar_of(row.path): row for row in (ledger.pictures() if ledger else ())}
+    failures = ledger.failures() if ledger else []
+    look = _Look(known, ledger.bill().at_most if ledger else Decimal(0))
+    look.indices |= {row.task_id: row.task_index for row in failures}
     for folder, entries in folders(root):
         look.at(folder, entries)
+    look.end()
     for task_id in look.made.keys() & look.missing.keys():
         del look.missing[task_id]
     return Contents(
@@ -65,6 +82,9 @@ def scan(root: Path) -> Contents:
         missing=look.missing,
         taken=look.taken,
         blocked=look.blocked,
+        unknown=look.unknown,
+        gone=look.gone,
+        failures=failures,
     )
 
 
@@ -98,27 +118,51 @@ def record_of(path: Path) -> MadeRecord | None:
 
 @dataclass(slots=True)
 class _Look:
+    known: dict[str, PictureRow]
+    """By the path of their sidecar; those that were not met yet."""
+    billed_usd: Decimal
     made: dict[str, str] = field(default_factory=dict)
     indices: dict[str, int] = field(default_factory=dict)
-    billed_usd: Decimal = Decimal(0)
     filtered: set[str] = field(default_factory=set)
     missing: dict[str, str] = field(default_factory=dict)
     taken: dict[str, str] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
+    unknown: list[tuple[str, MadeRecord]] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
 
     def at(self, folder: PurePosixPath, entries: list[os.DirEntry[str]]) -> None:
+        """One folder."""
         area, *inner = folder.parts
         below = "".join(f"{part}/" for part in inner)
         files = {entry.name: entry for entry in entries if entry.is_file(follow_symlinks=False)}
         for entry in entries:
             self._place(f"{area}/{below}", below, entry)
         for name, entry in files.items():
-            if name.endswith(SIDECAR) and (record := record_of(Path(entry.path))):
-                picture = files.get(record.picture_file)
-                whole = picture is not None and picture.stat(follow_symlinks=False).st_size == record.size_bytes
-                self.indices[record.task_id] = record.index
-                self.billed_usd += record.billed_usd
-                self._record(record.task_id, below + name.removesuffix(SIDECAR), area, whole=whole)
+            if name.endswith(SIDECAR):
+                self._sidecar(f"{area}/{below}", name, entry, files)
+
+    def _sidecar(self, folder: str, name: str, entry: os.DirEntry[str], files: Mapping[str, os.DirEntry[str]]) -> None:
+        area, _, stem = (folder + name.removesuffix(SIDECAR)).partition("/")
+        if row := self.known.pop(folder + name, None):
+            whole = _size(files.get(PurePosixPath(row.path).name)) == row.size_bytes
+            self._record(row.task_id, row.task_index, stem, area, whole=whole)
+            if not whole:
+                self.gone.append(row.path)
+        elif record := record_of(Path(entry.path)):
+            whole = _size(files.get(record.picture_file)) == record.size_bytes
+            self._record(record.task_id, record.index, stem, area, whole=whole)
+            self.billed_usd += record.billed_usd
+            if whole:
+                self.unknown.append((folder + record.picture_file, record))
+
+    def end(self) -> None:
+        """What the ledger knows and was not met is gone; where nothing has its place it can be made again."""
+        for row in self.known.values():
+            self.gone.append(row.path)
+            _, _, stem = row.path.rpartition(".")[0].partition("/")
+            if folded(stem) not in self.taken:
+                self.indices.setdefault(row.task_id, row.task_index)
+                self.missing.setdefault(row.task_id, stem)
 
     def _place(self, shown: str, below: str, entry: os.DirEntry[str]) -> None:
         name = stem_name(entry.name)
@@ -127,7 +171,16 @@ class _Look:
         elif not entry.is_dir(follow_symlinks=False):
             self.blocked.setdefault(folded(below + entry.name), shown + entry.name)
 
-    def _record(self, task_id: str, stem: str, area: str, *, whole: bool) -> None:
+    def _record(self, task_id: str, index: int, stem: str, area: str, *, whole: bool) -> None:
+        self.indices[task_id] = index
         (self.made if whole else self.missing).setdefault(task_id, stem)
         if whole and area == FILTERED and self.made[task_id] == stem:
             self.filtered.add(task_id)
+
+
+def _size(entry: os.DirEntry[str] | None) -> int | None:
+    return None if entry is None else entry.stat(follow_symlinks=False).st_size
+
+
+def _sidecar_of(picture: str) -> str:
+    return picture.rpartition(".")[0] + SIDECAR

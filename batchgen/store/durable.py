@@ -24,8 +24,8 @@ def write_new(path: Path, content: bytes | bytearray) -> None:
     descriptor = os.open(path, NEW_FILE, 0o666)
     try:
         try:
-            _write_all(descriptor, content)
-            os.fsync(descriptor)
+            write_all(descriptor, content)
+            fsync(descriptor)
         finally:
             os.close(descriptor)
     except BaseException:
@@ -34,10 +34,16 @@ def write_new(path: Path, content: bytes | bytearray) -> None:
         raise
 
 
-def _write_all(descriptor: int, content: bytes | bytearray) -> None:
+def write_all(descriptor: int, content: bytes | bytearray) -> None:
+    """Every byte, in as many writes as it takes."""
     left = memoryview(content)
     while left:
         left = left[os.write(descriptor, left) :]
+
+
+def fsync(descriptor: int) -> None:
+    """What was written to this open file lasts. After an error it is never tried again: the system forgets by then."""
+    os.fsync(descriptor)
 
 
 def fsync_file(path: Path) -> None:
@@ -53,7 +59,7 @@ def fsync_folder(path: Path) -> None:
 def _fsync(path: Path, flags: int) -> None:
     descriptor = os.open(path, flags)
     try:
-        os.fsync(descriptor)
+        fsync(descriptor)
     finally:
         os.close(descriptor)
 

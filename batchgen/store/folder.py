@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, asynccontextmanager, closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
-from anyio import CapacityLimiter
+from anyio import CancelScope, CapacityLimiter, to_thread
 
 from batchgen.errors import StorageError
 from batchgen.store import contents, durable, leftovers
+from batchgen.store.file_system import refuse_network
+from batchgen.store.ledger import DamagedError
+from batchgen.store.ledger_file import begin_anew, look_at_ledger, open_ledger
+from batchgen.store.lock import FolderLock
 from batchgen.store.names import AREAS, Spot, spot
 from batchgen.store.pictures import PictureSink
+from batchgen.store.rows import AttemptRow, PictureRow
+from batchgen.store.run_log import RunLog
 from batchgen.store.tree import Tree, disk_errors, is_folder
+from batchgen.store.writer import Writer
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from batchgen.model import Task
     from batchgen.store.contents import Contents
-    from batchgen.store.leftovers import Leftovers
+    from batchgen.store.ledger import Ledger
     from batchgen.store.sidecar import MadeRecord
 
 DISK_THREADS = 16
@@ -30,47 +40,85 @@ REPLACED = "replaced"
 
 
 class OutputFolder:
-    """A folder that was there and writable when it was opened. All but the sinks' methods block."""
+    """A folder that this run owns, and that was writable when it was opened. All but the sinks' methods block."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, path: Path, tree: Tree, lock: FolderLock, ledger: Ledger, set_aside: Path | None) -> None:
+        self.path = path
+        """As it was named."""
         self._tree = tree
+        self._lock = lock
         self._disk = CapacityLimiter(DISK_THREADS)
+        self.ledger = ledger
+        self.set_aside = set_aside
+        """Where a damaged ledger went, if this one began anew."""
 
     @classmethod
-    def open(cls, path: Path) -> OutputFolder:
-        """Make the folder if it is missing, and prove that it can be written to.
+    def open(cls, path: Path, run: str) -> Self:
+        """Make the folder if it is missing, own it until `close`, and prove that it can be written to.
 
         Raises:
             StorageError: One line with the place, the cause and the remedy.
+            OwnedError: Another run has it.
         """
         root = path.absolute()
-        with disk_errors(root):
+        with disk_errors(root), ExitStack() as undone:
             if root.exists() and not root.is_dir():
                 raise StorageError(f"{root}: is not a folder; choose another one with --output, or move it away")
             durable.make_folders(root)
+            refuse_network(root)
+            lock = FolderLock.take(root, run)
+            undone.callback(lock.release)
             _probe(root)
             for area in AREAS:
                 is_folder(root / area)
-        return cls(Tree(root))
+            ledger, set_aside = open_ledger(root)
+            undone.pop_all()
+        return cls(path, Tree(root), lock, ledger, set_aside)
+
+    def close(self) -> None:
+        """Let another run have the folder."""
+        self.ledger.close()
+        self._lock.release()
 
     @property
     def root(self) -> Path:
         """The folder itself, as an absolute path."""
         return self._tree.root
 
-    def clear_leftovers(self) -> Leftovers:
-        """Finish or remove what a killed run left; before `scan`, and never while a run writes here."""
+    def recover(self) -> Recovered:
+        """Bring what dead runs left to its end, and the ledger to what the disk holds."""
         with disk_errors(self.root):
-            return leftovers.clear(self._tree)
+            cleared = leftovers.clear(self._tree)
+            try:
+                found = self._reconcile()
+            except DamagedError:
+                self.ledger.close()
+                self.ledger, self.set_aside = begin_anew(self.root)
+                found = self._reconcile()
+            return Recovered(contents=found, finished=cleared.finished, lost=self.ledger.lose())
 
-    def scan(self) -> Contents:
-        """What is made, missing and taken, from one pass over the sidecars."""
+    def _reconcile(self) -> Contents:
+        found = contents.scan(self.root, self.ledger)
+        self.ledger.adopt([_adopted(path, record) for path, record in found.unknown])
+        self.ledger.forget(pictures=found.gone)
+        return found
+
+    @asynccontextmanager
+    async def writer(self, run: str) -> AsyncIterator[Writer]:
+        """What keeps the run's pictures, attempts and events; all that it was given is on the disk at the end."""
         with disk_errors(self.root):
-            return contents.scan(self.root)
+            log = await to_thread.run_sync(RunLog, self._tree, run)
+        writer = Writer(self._tree, self.ledger, log)
+        try:
+            yield writer
+        finally:
+            with CancelScope(shield=True):
+                await writer.close()
+                await to_thread.run_sync(log.close)
 
     def sink(self, task: Task) -> PictureSink:
         """Where the bytes of one attempt at this task go; touches no disk yet."""
-        return PictureSink(self._tree, task.stem, self._disk)
+        return PictureSink(self._tree, task, self._disk)
 
     def forget(self, stem: str) -> None:
         """Move the stale sidecar of a missing picture out of the way, so that the picture can be made again.
@@ -112,10 +160,31 @@ class OutputFolder:
         durable.fsync_folder(aside)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """A folder as a run finds it, once what dead runs left is brought to its end."""
+
+    contents: Contents
+    finished: int
+    """Pictures that a killed run left unfinished, and that were whole."""
+    lost: Sequence[AttemptRow]
+    """Attempts that it began, and of whose end nothing is known."""
+
+
 def contents_of(path: Path) -> Contents:
     """What a folder holds, without changing anything in it; nothing where there is none."""
-    with disk_errors(path):
-        return contents.scan(path.absolute())
+    root = path.absolute()
+    with disk_errors(root):
+        ledger = look_at_ledger(root)
+        if ledger is None:
+            return contents.scan(root, None)
+        with closing(ledger):
+            return contents.scan(root, ledger)
+
+
+def _adopted(path: str, record: MadeRecord) -> tuple[PictureRow, list[AttemptRow]]:
+    row = PictureRow(record.task_id, record.index, path, record.size_bytes, record.sha256, record.sidecar_sha256)
+    return row, [AttemptRow(record.task_id, record.index, attempt, record.usd) for attempt in record.attempts]
 
 
 def picture_digests(path: Path) -> set[str]:

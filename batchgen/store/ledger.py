@@ -34,8 +34,8 @@ MIGRATIONS: Final[Sequence[str]] = (
         orphaned INTEGER NOT NULL, settings TEXT NOT NULL, ended TEXT, ending TEXT, why TEXT
     ) STRICT;
     CREATE TABLE attempts (
-        seq INTEGER PRIMARY KEY, run INTEGER, task TEXT NOT NULL, number INTEGER NOT NULL, started TEXT NOT NULL,
-        usd TEXT, seconds REAL, billing TEXT, fault TEXT, status INTEGER, words TEXT
+        seq INTEGER PRIMARY KEY, run INTEGER, task TEXT NOT NULL, idx INTEGER NOT NULL, number INTEGER NOT NULL,
+        started TEXT NOT NULL, usd TEXT, seconds REAL, billing TEXT, fault TEXT, status INTEGER, words TEXT
     ) STRICT;
     CREATE TABLE pictures (
         seq INTEGER PRIMARY KEY, task TEXT NOT NULL, idx INTEGER NOT NULL, path TEXT NOT NULL, bytes INTEGER NOT NULL,
@@ -202,23 +202,30 @@ class Ledger:
                     seq = db.execute(_BEGIN, _begun(None, None, row)).lastrowid
                 db.execute(_SETTLE, _settled(seq, row.attempt))
 
-    def forget(self, *, pictures: Iterable[str] = (), failures: Iterable[str] = ()) -> None:
+    def forget(self, *, pictures: Sequence[str] = (), failures: Sequence[str] = ()) -> None:
         """Drop pictures, by path, that are gone from the disk, and failures, by task, that no longer stand."""
         with self._writing() as db:
-            db.executemany("DELETE FROM pictures WHERE path = ?", [(path,) for path in pictures])
-            db.executemany("DELETE FROM failures WHERE task = ?", [(task,) for task in failures])
+            # One look at the table, however many there are.
+            db.execute("DELETE FROM pictures WHERE path IN (SELECT value FROM json_each(?))", (json.dumps(pictures),))
+            db.execute("DELETE FROM failures WHERE task IN (SELECT value FROM json_each(?))", (json.dumps(failures),))
+
+    def lose(self) -> list[AttemptRow]:
+        """Attempts that dead runs left unsettled become LOST, and may have been billed; which they are."""
+        lost = [row for _, row in self._attempts("billing IS NULL")]
+        with self._writing() as db:
+            db.execute(
+                "UPDATE attempts SET billing = ?, fault = ?, words = ? WHERE billing IS NULL",
+                (Billing.MAYBE, Fault.LOST, "its run ended before its answer was kept"),
+            )
+        return lost
 
     def begin(self, run: RunRow) -> None:
-        """A run begins; attempts that dead ones left unsettled are LOST, and may have been billed."""
+        """A run begins."""
         with self._writing() as db:
             self._run = db.execute(
                 "INSERT INTO runs (id, started, tasks, orphaned, settings) VALUES (?, ?, ?, ?, ?)",
                 (run.id, run.started, run.tasks, run.orphaned, json.dumps(asdict(run.asked))),
             ).lastrowid
-            db.execute(
-                "UPDATE attempts SET billing = ?, fault = ?, words = ? WHERE billing IS NULL",
-                (Billing.MAYBE, Fault.LOST, "its run ended before its answer was kept"),
-            )
 
     def commit(self, changes: Changes) -> None:
         """One transaction, durable when this returns.
@@ -231,10 +238,13 @@ class Ledger:
             db.executemany(_SETTLE, [_settled(seq, attempt) for seq, attempt in changes.settled])
             db.executemany("DELETE FROM attempts WHERE seq = ?", [(seq,) for seq in changes.withdrawn])
             db.executemany("INSERT INTO pictures VALUES (NULL, ?, ?, ?, ?, ?, ?)", changes.pictures)
-            db.executemany(
-                "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [(*failure, self._run) for failure in changes.failures],
-            )
+            db.executemany("DELETE FROM failures WHERE task = ?", [(row.task_id,) for row in changes.pictures])
+            db.executemany(_FAIL, [(*failure, self._run) for failure in changes.failures])
+
+    def fail(self, failures: Iterable[FailureRow]) -> None:
+        """Tasks that ended without a picture."""
+        with self._writing() as db:
+            db.executemany(_FAIL, [(*failure, self._run) for failure in failures])
 
     def end(self, *, ended: str, ending: str, why: str) -> None:
         """The run has ended in order."""
@@ -242,8 +252,10 @@ class Ledger:
             db.execute("UPDATE runs SET ended = ?, ending = ?, why = ? WHERE seq = ?", (ended, ending, why, self._run))
 
     def _attempts(self, where: str) -> Iterator[tuple[int, AttemptRow]]:
-        query = "SELECT seq, task, number, started, usd, seconds, billing, fault, status, words FROM attempts WHERE "
-        for seq, task, number, started, usd, seconds, billing, fault, status, words in self._rows(query + where):
+        query = (
+            "SELECT seq, task, idx, number, started, usd, seconds, billing, fault, status, words FROM attempts WHERE "
+        )
+        for seq, task, index, number, started, usd, seconds, billing, fault, status, words in self._rows(query + where):
             attempt = Attempt(
                 number=number,
                 started=started,
@@ -253,7 +265,7 @@ class Ledger:
                 status=status,
                 words=words or "",
             )
-            yield seq, AttemptRow(task, attempt, None if usd is None else Decimal(usd))
+            yield seq, AttemptRow(task, index, attempt, None if usd is None else Decimal(usd))
 
     def _rows(self, query: str) -> Iterator[Any]:
         with _faults(self._path):
@@ -272,13 +284,14 @@ class Ledger:
                 raise
 
 
-_BEGIN: Final = "INSERT INTO attempts (seq, run, task, number, started, usd) VALUES (?, ?, ?, ?, ?, ?)"
+_BEGIN: Final = "INSERT INTO attempts (seq, run, task, idx, number, started, usd) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_FAIL: Final = "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _SETTLE: Final = "UPDATE attempts SET seconds = ?, billing = ?, fault = ?, status = ?, words = ? WHERE seq = ?"
 
 
 def _begun(seq: int | None, run: int | None, row: AttemptRow) -> tuple[Any, ...]:
     usd = None if row.usd is None else str(row.usd)
-    return seq, run, row.task_id, row.attempt.number, row.attempt.started, usd
+    return seq, run, row.task_id, row.task_index, row.attempt.number, row.attempt.started, usd
 
 
 def _settled(seq: int | None, attempt: Attempt) -> tuple[Any, ...]:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from batchgen.store import durable
 from batchgen.store.contents import folders, record_of
+from batchgen.store.keep import finish, finish_sidecar
 from batchgen.store.names import PICTURE_PART, SIDECAR_PART, Spot
-from batchgen.store.pictures import settle, settle_sidecar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +70,7 @@ def _finish(folder: Path, place: Spot) -> bool:
             _unlink_twin(part, picture)
             _unlink_twin(folder / place.sidecar_part, folder / place.sidecar)
             if (folder / place.sidecar_part).exists():
-                settle_sidecar(folder, place)
+                finish_sidecar(folder, place)
             return True
         if not part.exists():
             _clear_damaged(picture)
@@ -78,7 +78,7 @@ def _finish(folder: Path, place: Spot) -> bool:
         if _is(part, record):
             durable.fsync_file(part)
             durable.fsync_file(folder / place.sidecar_part)
-            settle(folder, place, record.picture_file)
+            finish(folder, place, record.picture_file)
             return True
     except FileExistsError:
         pass  # a final name is another's: it stays as it is

@@ -1,19 +1,11 @@
-"""One attempt's picture: checked as its bytes pass, then kept in the order that gives each crash point one meaning.
-
-    1. the picture's `.part` and the sidecar's `.part` are whole and durable       crash before: both are cleared
-    2. the picture gets its final name, and its folder is made durable             crash from here on: both are finished
-    3. the sidecar gets its final name, and its folder is made durable             made
-
-A rename never replaces. What was paid for and is whole is kept even when the attempt is cancelled meanwhile.
-"""
+"""One attempt's picture: checked as its bytes pass, then wrapped as the `Parcel` that is kept."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import threading
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import aiofiles
@@ -21,7 +13,9 @@ from anyio import CancelScope, to_thread
 
 from batchgen.model import Picture
 from batchgen.store import durable
-from batchgen.store.names import FILTERED, IMAGES, Spot, spot
+from batchgen.store.keep import Parcel
+from batchgen.store.names import FILTERED, IMAGES, spot
+from batchgen.store.rows import PictureRow
 from batchgen.store.structure import StructureCheck
 
 if TYPE_CHECKING:
@@ -30,6 +24,7 @@ if TYPE_CHECKING:
     from aiofiles.threadpool.binary import AsyncBufferedIOBase
     from anyio import CapacityLimiter
 
+    from batchgen.model import Task
     from batchgen.store.tree import Tree
 
 BUFFER_BYTES: Final = 512 * 1024
@@ -37,18 +32,18 @@ BEGINNING_BYTES: Final = 2048
 
 
 class PictureSink:
-    """Where one attempt's bytes go. Whatever happens, `discard` ends it: after `keep` it changes nothing.
+    """Where one attempt's bytes go. Whatever happens, `discard` ends it: after `wrap` it changes nothing.
 
-    Up to 512 KiB are held and written in one hop to a thread; what is larger streams to `images/<stem>.part`, since
+    Up to 512 KiB are held; what is larger streams to `images/<stem>.part`, since
     neither its format nor whether it was filtered is needed for that name. Raises OSError as the disk says, and
     StorageError where a symbolic link is on the way.
     """
 
-    def __init__(self, tree: Tree, stem: str, disk: CapacityLimiter) -> None:
+    def __init__(self, tree: Tree, task: Task, disk: CapacityLimiter) -> None:
         self._tree = tree
-        self._stem = stem
+        self._task = task
         self._disk = disk
-        self._spot = spot(IMAGES, stem)
+        self._spot = spot(IMAGES, task.stem)
         self._check = StructureCheck()
         self._digest = hashlib.sha256()
         self._size_bytes = 0
@@ -56,12 +51,9 @@ class PictureSink:
         self._buffer = bytearray()
         self._file: AsyncBufferedIOBase | None = None
         self._picture: Picture | None = None
-        self._parts: list[Path] = []
-        """The `.part` files that are this sink's own: never another's is removed."""
-        self._sealed = False
-        """Both parts are whole and durable: from here on a crash or an error ends in a finished pair."""
-        self._touched = False
-        self._writing = threading.Lock()
+        self._part: Path | None = None
+        """The `.part` that is this sink's own: never another's is removed."""
+        self._descriptor = -1
 
     @property
     def beginning(self) -> bytes:
@@ -102,32 +94,48 @@ class PictureSink:
         )
         return self._picture
 
-    async def keep(self, sidecar: bytes, *, filtered: bool = False) -> str:
-        """Keep the picture that `finish` found whole; its path, relative to the output folder.
+    async def wrap(self, sidecar: bytes, *, filtered: bool = False) -> Parcel:
+        """The picture that `finish` found whole, to be kept with its sidecar; from here on it is no longer the sink's.
 
-        A cancellation waits until it is done. After an error call `discard`: what had become durable by then stays
-        as `.part` files, which the next start finishes without a request.
+        A cancellation waits until it is done.
         """
-        file = self.picture_file
-        self._touched = True
+        picture = self._whole()
+        place = spot(FILTERED if filtered else IMAGES, self._task.stem)
         with CancelScope(shield=True):
             await self._complete_part()
-            place = spot(FILTERED if filtered else IMAGES, self._stem)
-            await to_thread.run_sync(self._commit, place, file, sidecar, limiter=self._disk)
-        self._buffer = bytearray()
-        self._touched = False
-        return f"{place.folder}/{file}"
+        parcel = Parcel(
+            place=place,
+            file=self.picture_file,
+            sidecar=sidecar,
+            row=PictureRow(
+                task_id=self._task.id,
+                task_index=self._task.index,
+                path=f"{place.folder}/{self.picture_file}",
+                size_bytes=picture.size_bytes,
+                sha256=picture.sha256,
+                sidecar_sha256=hashlib.sha256(sidecar).hexdigest(),
+            ),
+            content=self._buffer,
+            streamed=self._part,
+            descriptor=self._descriptor,
+        )
+        self._buffer, self._part, self._descriptor = bytearray(), None, -1
+        return parcel
 
     async def discard(self) -> None:
-        """Forget everything and remove this sink's `.part` files; harmless when repeated or after `keep`."""
+        """Forget everything and remove this sink's `.part`; harmless when repeated or after `wrap`."""
         with CancelScope(shield=True):
             self._buffer = bytearray()
             file, self._file = self._file, None
             if file is not None:
                 with suppress(OSError):  # bytes that a full disk refused are refused again
                     await file.close()
-            if self._touched:
-                await to_thread.run_sync(self._remove_parts, limiter=self._disk)
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
+            if self._part is not None:
+                part, self._part = self._part, None
+                await to_thread.run_sync(partial(part.unlink, missing_ok=True), limiter=self._disk)
 
     def _whole(self) -> Picture:
         if self._picture is None:
@@ -136,7 +144,6 @@ class PictureSink:
 
     async def _flush(self) -> None:
         """The buffer goes to the `.part`; a cancellation waits for it, so that no thread writes behind a `discard`."""
-        self._touched = True
         with CancelScope(shield=True):
             if self._file is None:
                 self._file = await self._open_part()
@@ -147,65 +154,19 @@ class PictureSink:
         folder = await to_thread.run_sync(self._tree.ready, self._spot.folder, limiter=self._disk)
         part = folder / self._spot.picture_part
         file = await aiofiles.open(part, "xb", opener=_open_new)
-        self._parts.append(part)
+        self._part = part
         return file
 
     async def _complete_part(self) -> None:
-        """Where the picture was streamed: its last bytes, made durable, and the file closed before it is renamed."""
+        """Where the picture was streamed: its last bytes; who keeps it makes them durable, on the same open file."""
         if self._file is None:
             return
         await self._file.write(self._buffer)
         await self._file.flush()
-        await to_thread.run_sync(os.fsync, self._file.fileno(), limiter=self._disk)
+        self._buffer = bytearray()
+        self._descriptor = os.dup(self._file.fileno())
         file, self._file = self._file, None
         await file.close()
-
-    def _commit(self, place: Spot, file: str, sidecar: bytes) -> None:
-        """The order of writing, in one thread and one go."""
-        with self._writing:
-            folder = self._tree.ready(place.folder)
-            _refuse_taken(folder / file, folder / place.sidecar)
-            self._place_part(folder / place.picture_part)
-            durable.write_new(folder / place.sidecar_part, sidecar)
-            self._parts.append(folder / place.sidecar_part)
-            self._sealed = True
-            try:
-                settle(folder, place, file)
-            except FileExistsError:
-                self._sealed = False  # its place is another's since: no start could finish it
-                raise
-
-    def _place_part(self, part: Path) -> None:
-        """The picture's `.part` whole beside its final name: from the buffer, or streamed and perhaps filtered."""
-        if not self._parts:
-            durable.write_new(part, self._buffer)
-        elif self._parts != [part]:
-            durable.rename_new(self._parts[0], part)
-        self._parts[:] = [part]
-
-    def _remove_parts(self) -> None:
-        with self._writing:
-            while self._parts and not self._sealed:
-                self._parts.pop().unlink(missing_ok=True)
-
-
-def settle(folder: Path, place: Spot, file: str) -> None:
-    """Steps 2 and 3: both parts are whole and durable and get their final names, the picture first."""
-    durable.rename_new(folder / place.picture_part, folder / file)
-    settle_sidecar(folder, place)
-
-
-def settle_sidecar(folder: Path, place: Spot) -> None:
-    """The picture has its final name; once that is durable, so has its sidecar."""
-    durable.fsync_folder(folder)
-    durable.rename_new(folder / place.sidecar_part, folder / place.sidecar)
-    durable.fsync_folder(folder)
-
-
-def _refuse_taken(*paths: Path) -> None:
-    for path in paths:
-        if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def _open_new(path: str, _: int) -> int:

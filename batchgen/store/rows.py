@@ -42,6 +42,7 @@ class AttemptRow(NamedTuple):
     """An attempt at a task, and what it costs if it is billed: US dollars, None where the price is not known."""
 
     task_id: str
+    task_index: int
     attempt: Attempt
     usd: Decimal | None
 

@@ -6,17 +6,18 @@ it says what is asked here. Nothing secret comes near it: neither the key nor an
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchgen.model import Billing
+from batchgen.model import Attempt, Billing, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchgen.model import Attempt, Picture, Request, Success, Task
+    from batchgen.model import Picture, Request, Success, Task
 
 T = TypeVar("T", str, int)
 
@@ -43,8 +44,15 @@ class MadeRecord:
     size_bytes: int
     index: int
     """Where the task stood in the job that made it; -1 where the sidecar does not say."""
-    billed_usd: Decimal
-    """What its attempts may have cost, by the price of its day; 0 where that is not known."""
+    usd: Decimal | None
+    """What an attempt at it costs if it is billed, by the price of its day; None where that is not known."""
+    attempts: Sequence[Attempt]
+    sidecar_sha256: str
+
+    @property
+    def billed_usd(self) -> Decimal:
+        """What its attempts may have cost; 0 where no price is known."""
+        return (self.usd or Decimal(0)) * sum(attempt.billing is not Billing.NO for attempt in self.attempts)
 
 
 def sidecar(  # noqa: PLR0913 - one argument for each part of the document
@@ -135,18 +143,24 @@ def read_sidecar(content: bytes) -> MadeRecord | None:
             sha256=_at(document, str, "picture", "sha256"),
             size_bytes=_at(document, int, "picture", "bytes"),
             index=index if type(index := document["task"].get("index")) is int else -1,
-            billed_usd=_billed_usd(document),
+            usd=Decimal(str(document["cost"]["usd"])) if document.get("cost") else None,
+            attempts=[_read_attempt(attempt) for attempt in document["attempts"]],
+            sidecar_sha256=hashlib.sha256(content).hexdigest(),
         )
     except (ValueError, LookupError, TypeError, AttributeError, InvalidOperation, RecursionError):
         return None
     return None if file in {"", ".", ".."} or "/" in file or "\0" in file else record
 
 
-def _billed_usd(document: Any) -> Decimal:
-    if not document.get("cost"):
-        return Decimal(0)
-    billed = len([attempt for attempt in document["attempts"] if attempt["billing"] != Billing.NO])
-    return Decimal(str(document["cost"]["usd"])) * billed
+def _read_attempt(said: Any) -> Attempt:
+    return Attempt(
+        number=_at(said, int, "number"),
+        started=_at(said, str, "started"),
+        seconds=float(said["seconds"]),
+        billing=Billing(said["billing"]),
+        fault=Fault(said["fault"]) if said["fault"] else None,
+        status=said["status"] if type(said["status"]) is int else None,
+    )
 
 
 def _at(document: Any, kind: type[T], *path: str) -> T:

@@ -1,0 +1,210 @@
+"""The one thread that makes a run last: it takes all that waits and brings it to the disk in one go.
+
+In a batch the pictures go first, in their order of writing (keep.py); then one transaction of the ledger settles what
+has ended and begins what is next; then the callers go on. So an attempt is in the ledger, durably, before a byte of its
+request leaves, and what a batch costs is shared by all in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from anyio import CancelScope, to_thread
+
+from batchgen.errors import StorageError
+from batchgen.model import Attempt
+from batchgen.store.keep import keep
+from batchgen.store.room import Room
+from batchgen.store.rows import AttemptRow, Changes, FailureRow
+from batchgen.store.tree import disk_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from batchgen.store.keep import Parcel
+    from batchgen.store.ledger import Ledger
+    from batchgen.store.run_log import RunLog
+    from batchgen.store.tree import Tree
+
+MOST_AT_ONCE: Final = 256
+
+
+@dataclass(slots=True)
+class _Begin:
+    """An attempt that may be sent once this is in the ledger; so many are unsettled then."""
+
+    number: int
+    row: AttemptRow
+    unsettled: int
+    done: asyncio.Future[None]
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class _Keep:
+    """A picture, and the attempt that brought it."""
+
+    number: int
+    attempt: Attempt
+    parcel: Parcel
+    done: asyncio.Future[None]
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class _Settle:
+    """An attempt that brought none; None: nothing of it was sent."""
+
+    number: int
+    attempt: Attempt | None
+
+
+if TYPE_CHECKING:
+    _Item = _Begin | _Keep | _Settle | FailureRow | bytes | None
+
+
+class Writer:
+    """Its methods are called on the event loop, and return at once or wait there for the disk."""
+
+    def __init__(self, tree: Tree, ledger: Ledger, log: RunLog) -> None:
+        self._tree = tree
+        self._ledger = ledger
+        self._log = log
+        self._room = Room(tree.root)
+        self._next = ledger.next_attempt()
+        self._unsettled: dict[int, AttemptRow] = {}
+        self._broken = False
+        """After an error nothing is written to the ledger again: the next start reads what is there."""
+        self._waiting: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._work, name="batchgen-writer")
+        self._thread.start()
+
+    @property
+    def unsettled(self) -> Collection[AttemptRow]:
+        """Attempts that were begun, and of whose end nothing is known."""
+        return self._unsettled.values()
+
+    async def begin(self, row: AttemptRow) -> int:
+        """The number in the ledger of an attempt that may be sent now: that it was begun lasts.
+
+        Raises:
+            StorageError: It is not there, or there is no room for its answer.
+        """
+        number, self._next = self._next, self._next + 1
+        self._unsettled[number] = row
+        item = _Begin(number, row, len(self._unsettled), self._loop.create_future())
+        self._waiting.put(item)
+        try:
+            await item.done
+        except BaseException:
+            self.settle(number, None)
+            raise
+        return number
+
+    async def keep(self, number: int, attempt: Attempt, parcel: Parcel) -> None:
+        """A picture, its sidecar and the attempt that brought it last; a cancellation waits until they do.
+
+        Raises:
+            OSError, StorageError: They do not. What can be finished the next start finishes, and the attempt is still
+                to be settled.
+        """
+        item = _Keep(number, attempt, parcel, self._loop.create_future())
+        self._waiting.put(item)
+        with CancelScope(shield=True):
+            await item.done
+        del self._unsettled[number]
+
+    def settle(self, number: int, attempt: Attempt | None) -> None:
+        """What came of an attempt that brought no picture; None: nothing of it was sent, and it never was."""
+        del self._unsettled[number]
+        self._waiting.put(_Settle(number, attempt))
+
+    def fail(self, row: FailureRow) -> None:
+        """A task has ended without a picture."""
+        self._waiting.put(row)
+
+    def note(self, line: bytes) -> None:
+        """A line for the run's events."""
+        self._waiting.put(line)
+
+    async def close(self) -> None:
+        """Everything that was handed in is on the disk, as far as the disk took it."""
+        self._waiting.put(None)
+        await to_thread.run_sync(self._thread.join)
+
+    def _work(self) -> None:
+        going_on = True
+        while going_on:
+            batch = [self._waiting.get()]
+            while len(batch) < MOST_AT_ONCE and not self._waiting.empty():
+                batch.append(self._waiting.get())
+            going_on = None not in batch
+            callers = [item for item in batch if isinstance(item, _Begin | _Keep)]
+            try:
+                self._bring(batch)
+            except Exception as error:  # noqa: BLE001 - whoever waits gets it, and is never left waiting
+                for item in callers:
+                    item.error = item.error or error
+            if callers:
+                self._loop.call_soon_threadsafe(_answer, callers)
+
+    def _bring(self, batch: Sequence[_Item]) -> None:
+        """One batch to the disk."""
+        kept = [item for item in batch if isinstance(item, _Keep)]
+        keep(self._tree, [item.parcel for item in kept])
+        for item in kept:
+            item.error = item.parcel.error
+            self._room.note(item.parcel.row.size_bytes)
+        begun = [item for item in batch if isinstance(item, _Begin)]
+        try:
+            self._look_for_room(begun)
+            self._commit(batch)
+        except StorageError as error:
+            for each in begun:  # what is kept is kept, whatever the ledger says: the next start adopts it
+                each.error = each.error or error
+        self._log.write([item for item in batch if isinstance(item, bytes)])
+
+    def _look_for_room(self, begun: Sequence[_Begin]) -> None:
+        """Nothing begins whose answer could not be stored."""
+        try:
+            with disk_errors(self._tree.root):
+                if begun:
+                    self._room.check(max(item.unsettled for item in begun))
+        except StorageError as error:
+            for item in begun:
+                item.error = error
+
+    def _commit(self, batch: Sequence[_Item]) -> None:
+        if self._broken:
+            raise StorageError("the ledger takes no more; see what was said before")
+        changes = Changes()
+        for item in batch:
+            match item:
+                case _Begin(error=None):
+                    changes.started.append((item.number, item.row))
+                case _Keep(error=None):
+                    changes.settled.append((item.number, item.attempt))
+                    changes.pictures.append(item.parcel.row)
+                case _Settle() if item.attempt is None:
+                    changes.withdrawn.append(item.number)
+                case _Settle(number=number, attempt=Attempt() as attempt):
+                    changes.settled.append((number, attempt))
+                case FailureRow():
+                    changes.failures.append(item)
+        try:
+            self._ledger.commit(changes)
+        except StorageError:
+            self._broken = True
+            raise
+
+
+def _answer(callers: Sequence[_Begin | _Keep]) -> None:
+    """On the event loop: those who waited go on."""
+    for item in callers:
+        if not item.done.done():
+            item.done.set_result(None) if item.error is None else item.done.set_exception(item.error)
