@@ -7,7 +7,7 @@ one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -52,9 +52,9 @@ class Comparison:
     """Due tasks whose place is taken by another picture, and the path of that."""
     orphaned: int
     """Pictures that no task of the job asks for."""
-    failed: Mapping[int, FailureRow]
+    failed: Mapping[int, FailureRow] = field(default_factory=dict)
     """Due tasks that failed in earlier runs."""
-    given_up: Collection[int]
+    given_up: Collection[int] = frozenset()
     """Of these, those that ended for good."""
 
     @property

@@ -87,7 +87,8 @@ async def run(manifest: Manifest, settings: RunSettings, emit: Callable[[Event],
             tally.tell(ended)
         await anyio.to_thread.run_sync(_end, folder, ended)
     finally:
-        folder.close()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(folder.close)
     return ended
 
 

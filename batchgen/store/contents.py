@@ -45,12 +45,12 @@ class Contents:
     blocked: Mapping[str, str]
     """Folded path -> path of what stands where a stem may need a folder: files of no kind of ours, links."""
 
-    unknown: Sequence[tuple[str, MadeRecord]]
+    unknown: Sequence[tuple[str, MadeRecord]] = ()
     """Path and words of each sidecar whose pair is whole and that the ledger does not know."""
-    gone: Sequence[str]
+    gone: Sequence[str] = ()
     """Paths of the pictures that the ledger knows and that are no longer there, or without their sidecar."""
 
-    failures: Sequence[FailureRow]
+    failures: Sequence[FailureRow] = ()
     """Tasks that ended without a picture, as the ledger says."""
 
     def in_the_way(self, task: Task) -> str | None:

@@ -108,7 +108,8 @@ class OutputFolder:
         """What keeps the run's pictures, attempts and events; all that it was given is on the disk at the end."""
         with disk_errors(self.root):
             log = await to_thread.run_sync(RunLog, self._tree, run)
-        writer = Writer(self._tree, self.ledger, log)
+            first = await to_thread.run_sync(self.ledger.next_attempt)
+        writer = Writer(self._tree, self.ledger, log, first)
         try:
             yield writer
         finally:

@@ -102,11 +102,13 @@ class Ledger:
         path = root / LEDGER
         if not path.is_file() or path.stat().st_size == 0:
             return None
+        uri = path.absolute().as_uri()
         with _faults(path):
-            try:
-                return cls(_connect(path, f"{path.absolute().as_uri()}?mode=ro"), path)
-            except sqlite3.OperationalError:  # nothing can be written beside it, where readers meet a writer
-                return cls(_connect(path, f"{path.absolute().as_uri()}?immutable=1"), path)
+            if path.with_name(f"{path.name}-wal").exists():  # a run goes on, or was killed
+                with suppress(sqlite3.OperationalError):  # where nothing can be written beside it
+                    return cls(_connect(path, f"{uri}?mode=ro"), path)
+            # Else SQLite would make the files in which readers and writers meet, and nobody is there.
+            return cls(_connect(path, f"{uri}?immutable=1"), path)
 
     def close(self) -> None:
         """All that was committed is in the one file then."""

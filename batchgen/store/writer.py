@@ -70,12 +70,13 @@ if TYPE_CHECKING:
 class Writer:
     """Its methods are called on the event loop, and return at once or wait there for the disk."""
 
-    def __init__(self, tree: Tree, ledger: Ledger, log: RunLog) -> None:
+    def __init__(self, tree: Tree, ledger: Ledger, log: RunLog, first: int) -> None:
+        """`first` is the number of its first attempt."""
         self._tree = tree
         self._ledger = ledger
         self._log = log
         self._room = Room(tree.root)
-        self._next = ledger.next_attempt()
+        self._next = first
         self._unsettled: dict[int, AttemptRow] = {}
         self._broken = False
         """After an error nothing is written to the ledger again: the next start reads what is there."""

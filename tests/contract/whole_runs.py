@@ -12,6 +12,7 @@ import anyio
 from batchgen.events import RunEnded, TaskFailed, TaskMade, TaskRetried, Waiting
 from batchgen.job import load_job, new_run_id
 from batchgen.run import RunSettings, run
+from batchgen.store.rows import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +70,11 @@ async def run_text(folder: Path, text: str, *, key: str, concurrency: int | None
     run_id = new_run_id()
     manifest = await anyio.to_thread.run_sync(partial(load_job, path, run_id=run_id))
     settings = RunSettings(
-        run_id=run_id, output=folder / "output", environment={"PICTURE_KEY": key}, concurrency=concurrency
+        run_id=run_id,
+        output=folder / "output",
+        environment={"PICTURE_KEY": key},
+        asked=Asked(job=""),
+        concurrency=concurrency,
     )
     said: list[Event] = []
     ended = await run(manifest, settings, said.append)

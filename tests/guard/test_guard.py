@@ -7,18 +7,15 @@ import socket
 import subprocess
 import sys
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
-import anyio
 import pytest
 from blockbuster import BlockingError
 from loopback_only import OutsideError, is_here
 
 from batchgen.job import load_job
 from batchgen.keys import read_key
-from batchgen.run import RunSettings, _open
-from batchgen.store.folder import OutputFolder
+from batchgen.store.folder import OutputFolder, contents_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,12 +137,9 @@ async def test_a_blocking_call_of_batchgen_in_the_event_loop_fails(tmp_path: Pat
 
 
 async def test_a_blocking_call_of_the_store_is_found_where_batchgen_makes_it(tmp_path: Path) -> None:
-    OutputFolder.open(tmp_path / "output").scan()  # this test's own affair
-    await anyio.Path(tmp_path / "job.yaml").write_text("prompts: [a fox]")
-    manifest = await anyio.to_thread.run_sync(partial(load_job, tmp_path / "job.yaml", run_id="1"))
-    settings = RunSettings(run_id="1", output=tmp_path / "output", environment={})
+    OutputFolder.open(tmp_path / "output", "1").close()  # this test's own affair
     with pytest.raises(BlockingError):
-        _open(manifest, settings)
+        contents_of(tmp_path / "output")
 
 
 async def test_a_blocking_call_of_a_test_itself_is_its_own_affair() -> None:

@@ -12,14 +12,12 @@ import signal
 import sys
 from pathlib import Path
 
-from store_samples import big_png, keep, samples, task
+from store_samples import big_png, keep, opened, samples, task
 from store_steps import Steps
-
-from batchgen.store.folder import OutputFolder
 
 
 def _try(root: Path, content: bytes, *, filtered: bool, kill_at: int) -> None:
-    folder = OutputFolder.open(root)
+    folder = opened(root)
 
     def at(number: int, _name: str, _args: object) -> None:
         if number == kill_at:

@@ -6,13 +6,16 @@ import hashlib
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from store_samples import big_png, files, keep, samples, sidecar_for, task
+from store_samples import big_png, clear, files, keep, opened, samples, scan, sidecar_for, task
 
 from batchgen.model import Picture
-from batchgen.store.folder import OutputFolder
 from batchgen.store.leftovers import Leftovers
+
+if TYPE_CHECKING:
+    from batchgen.store.folder import OutputFolder
 
 CONTENT = next(samples()).content
 PICTURE = Picture(
@@ -36,16 +39,16 @@ async def test_killed_at_any_step(tmp_path: Path, size: str, area: str) -> None:
     assert steps > 15
     made: list[bool] = []
     for step in range(1, steps + 1):
-        folder = OutputFolder.open(tmp_path / str(step))
-        left = folder.clear_leftovers()
-        assert folder.clear_leftovers() == Leftovers(finished=0, cleared=0)
-        contents = folder.scan()
+        folder = opened(tmp_path / str(step))
+        left = clear(folder)
+        assert clear(folder) == Leftovers(finished=0, cleared=0)
+        contents = scan(folder)
         assert not contents.missing
         assert len(files(folder.root)) == 2 * len(contents.made), (step, left)
         made.append(bool(contents.made))
         if not contents.made:
             await keep(folder, task(), content, filtered=area == "filtered")
-        assert folder.scan().made == {task().id: task().stem}
+        assert scan(folder).made == {task().id: task().stem}
         assert files(folder.root)[f"{area}/a-red-fox/{NAME}.png"] == hashlib.sha256(content).hexdigest()
     # Once a picture and its sidecar are durable, no later crash loses it: what is whole is never paid for again.
     assert made == sorted(made)
@@ -54,7 +57,7 @@ async def test_killed_at_any_step(tmp_path: Path, size: str, area: str) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> OutputFolder:
-    return OutputFolder.open(tmp_path / "otters")
+    return opened(tmp_path / "otters")
 
 
 def left_behind(folder: OutputFolder, **contents: bytes) -> Path:
@@ -87,16 +90,16 @@ WHOLE = {f"images/a-red-fox/{NAME}.{suffix}" for suffix in ("json", "png")}
 )
 def test_each_state_has_one_meaning(folder: OutputFolder, contents: dict[str, bytes], finished: int) -> None:
     left_behind(folder, **contents)
-    assert folder.clear_leftovers().finished == finished
+    assert clear(folder).finished == finished
     assert set(files(folder.root)) == (WHOLE if finished else set())
-    assert len(folder.scan().made) == finished
+    assert len(scan(folder).made) == finished
 
 
 def test_the_two_names_of_one_file_are_one(folder: OutputFolder) -> None:
     place = left_behind(folder, _png=CONTENT, _json=SIDECAR)
     (place / f"{NAME}.part").hardlink_to(place / f"{NAME}.png")
     (place / f"{NAME}.json.part").hardlink_to(place / f"{NAME}.json")
-    assert folder.clear_leftovers() == Leftovers(finished=1, cleared=0)
+    assert clear(folder) == Leftovers(finished=1, cleared=0)
     assert set(files(folder.root)) == WHOLE
 
 
@@ -107,7 +110,7 @@ def test_what_is_not_ours_is_not_touched(folder: OutputFolder, tmp_path: Path) -
     (place / "notes.txt").write_bytes(b"mine")
     (place / "link.part").symlink_to(outside)
     (place / "folder.part").mkdir()
-    assert folder.clear_leftovers() == Leftovers(finished=0, cleared=2)
+    assert clear(folder) == Leftovers(finished=0, cleared=2)
     left = [f"{NAME}.png", "folder.part", "link.part", "notes.txt"]
     assert sorted(path.name for path in place.iterdir()) == left
     assert outside.read_bytes() == b"mine"
@@ -119,12 +122,12 @@ def test_a_linked_folder_is_not_entered(folder: OutputFolder, tmp_path: Path) ->
     (outside / "a.part").write_bytes(b"mine")
     (folder.root / "images").mkdir()
     (folder.root / "images" / "link").symlink_to(outside)
-    assert folder.clear_leftovers() == Leftovers(finished=0, cleared=0)
+    assert clear(folder) == Leftovers(finished=0, cleared=0)
     assert (outside / "a.part").exists()
 
 
 def test_a_sidecars_part_names_only_its_own_picture(folder: OutputFolder) -> None:
     place = left_behind(folder, _json_part=SIDECAR.replace(f"{NAME}.png".encode(), b"other.png"))
     (place / "other.png").write_bytes(b"somebody's work")
-    assert folder.clear_leftovers() == Leftovers(finished=0, cleared=1)
+    assert clear(folder) == Leftovers(finished=0, cleared=1)
     assert [path.name for path in place.iterdir()] == ["other.png"]

@@ -41,7 +41,7 @@ def test_a_failed_fsync_leaves_no_file_and_is_not_repeated(tmp_path: Path, monke
 
 def test_a_full_disk_is_said() -> None:
     with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OSError, match="No space left"):  # noqa: PTH123
-        durable._write_all(full.fileno(), b"content")
+        durable.write_all(full.fileno(), b"content")
 
 
 @pytest.mark.parametrize("no_links", [None, errno.EPERM, errno.EOPNOTSUPP])

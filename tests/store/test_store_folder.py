@@ -6,32 +6,35 @@ import os
 import unicodedata
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from store_samples import files, keep, samples, task
+from store_samples import files, keep, opened, samples, scan, task
 
 from batchgen.errors import StorageError
 from batchgen.store.contents import Contents
-from batchgen.store.folder import OutputFolder
+
+if TYPE_CHECKING:
+    from batchgen.store.folder import OutputFolder
 
 CONTENT = next(samples()).content
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> OutputFolder:
-    return OutputFolder.open(tmp_path / "output" / "otters")
+    return opened(tmp_path / "output" / "otters")
 
 
 def test_opening_makes_the_folder_and_leaves_nothing_in_it(tmp_path: Path) -> None:
     for _ in range(2):
-        folder = OutputFolder.open(tmp_path / "output" / "otters")
+        folder = opened(tmp_path / "output" / "otters")
         assert folder.root.is_dir()
         assert not list(folder.root.iterdir())
 
 
 def test_a_relative_path_holds_when_the_current_folder_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    folder = OutputFolder.open(Path("otters"))
+    folder = opened(Path("otters"))
     monkeypatch.chdir("/")
     folder.save_job(b"name: otters\n")
     assert (tmp_path / "otters" / "job.yaml").exists()
@@ -40,33 +43,33 @@ def test_a_relative_path_holds_when_the_current_folder_changes(tmp_path: Path, m
 def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "otters").touch()
     with pytest.raises(StorageError, match=r"otters: is not a folder; choose another one with --output"):
-        OutputFolder.open(tmp_path / "otters")
+        opened(tmp_path / "otters")
     with pytest.raises(StorageError, match=r"otters.*Not a directory; a file stands where a folder is needed"):
-        OutputFolder.open(tmp_path / "otters" / "below")
+        opened(tmp_path / "otters" / "below")
 
 
 @pytest.mark.parametrize("unwritable", ["/proc/self", "/proc/otters"])
 def test_a_folder_that_takes_no_file(unwritable: str) -> None:
     with pytest.raises(StorageError, match=rf"^{unwritable}[^\n]*: [^\n]+; [^\n]+$"):
-        OutputFolder.open(Path(unwritable))
+        opened(Path(unwritable))
 
 
 @pytest.mark.parametrize("area", ["images", "filtered"])
 def test_a_linked_area_is_refused_at_once(tmp_path: Path, area: str) -> None:
     (tmp_path / area).symlink_to(tmp_path.parent)
     with pytest.raises(StorageError, match=rf"{area}: is a symbolic link"):
-        OutputFolder.open(tmp_path)
+        opened(tmp_path)
 
 
 def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "otters").symlink_to("real")
-    OutputFolder.open(tmp_path / "otters").save_job(b"name: otters\n")
+    opened(tmp_path / "otters").save_job(b"name: otters\n")
     assert (tmp_path / "real" / "job.yaml").exists()
 
 
 def test_an_empty_folder_has_nothing_made(folder: OutputFolder) -> None:
-    contents = folder.scan()
+    contents = scan(folder)
     assert contents == Contents(
         made={}, indices={}, filtered=frozenset(), missing={}, taken={}, billed_usd=Decimal(0), blocked={}
     )
@@ -76,7 +79,7 @@ def test_an_empty_folder_has_nothing_made(folder: OutputFolder) -> None:
 async def test_made_is_told_by_the_sidecars(folder: OutputFolder) -> None:
     await keep(folder, task("one", "fox/1-one"), CONTENT)
     await keep(folder, task("two", "2-two"), CONTENT, filtered=True)
-    contents = folder.scan()
+    contents = scan(folder)
     assert contents.made == {"one": "fox/1-one", "two": "2-two"}
     assert contents.filtered == {"two"}
     assert not contents.missing
@@ -91,7 +94,7 @@ async def test_a_picture_that_is_gone_or_of_another_length_is_missing(folder: Ou
     (place / "cut.png").write_bytes(CONTENT[:-1])
     (place / "link.png").rename(place / "elsewhere.bin")
     (place / "link.png").symlink_to("elsewhere.bin")
-    contents = folder.scan()
+    contents = scan(folder)
     assert contents.made == {"kept": "fox/kept"}
     assert contents.missing == {name: f"fox/{name}" for name in ("gone", "cut", "link")}
 
@@ -102,14 +105,14 @@ async def test_a_missing_picture_can_be_made_again_once_forgotten(folder: Output
         await keep(folder, task(), CONTENT)
         picture = folder.root / "images/a-red-fox/7-abcdefghijkl.png"
         picture.unlink() if loss == "gone" else picture.write_bytes(b"edited")
-        contents = folder.scan()
+        contents = scan(folder)
         assert contents.missing == {task().id: task().stem}
         assert contents.in_the_way(task()) is None
         folder.forget(task().stem)
         assert not any(path.startswith("images/") for path in files(folder.root))
         assert len(files(folder.root)) == (0 if loss == "gone" else 2 * (again + 1))
     await keep(folder, task(), CONTENT)
-    assert folder.scan().made == {task().id: task().stem}
+    assert scan(folder).made == {task().id: task().stem}
 
 
 async def test_what_fits_and_what_is_foreign_is_not_forgotten(folder: OutputFolder) -> None:
@@ -127,7 +130,7 @@ async def test_foreign_and_damaged_json_makes_nothing_and_keeps_its_place(folder
     place = folder.root / "images" / "fox"
     (place / "2.json").write_bytes(b'{"somebody": "else"}')
     (place / "1.json").write_bytes((place / "1.json").read_bytes()[:-30])
-    contents = folder.scan()
+    contents = scan(folder)
     assert not contents.made
     assert contents.in_the_way(task("two", "fox/2")) == "images/fox/2.json"
     assert contents.in_the_way(task("one", "fox/1")) in {"images/fox/1.json", "images/fox/1.png"}
@@ -149,7 +152,7 @@ def test_what_has_a_tasks_place_is_found_before_anything_is_sent(folder: OutputF
     path = folder.root / there
     path.parent.mkdir(parents=True)
     path.touch()
-    contents = folder.scan()
+    contents = scan(folder)
     assert contents.in_the_way(task(stem=stem)) == there
     assert contents.in_the_way(task(stem="otter/7")) is None
 
@@ -165,7 +168,7 @@ def test_no_kind_of_file_at_a_final_name_hangs_or_is_overlooked(folder: OutputFo
             path.symlink_to("nowhere")
         case _:
             os.mkfifo(path)
-    contents = folder.scan()
+    contents = scan(folder)
     assert not contents.made
     assert contents.in_the_way(task(stem="7")) == "images/7.json"
 
@@ -175,7 +178,7 @@ def test_a_linked_folder_is_in_the_way_and_not_entered(folder: OutputFolder, tmp
     (tmp_path / "outside" / "7.png").touch()
     (folder.root / "images").mkdir()
     (folder.root / "images" / "fox").symlink_to(tmp_path / "outside")
-    contents = folder.scan()
+    contents = scan(folder)
     assert not contents.taken
     assert contents.in_the_way(task(stem="fox/7")) == "images/fox"
 
@@ -187,7 +190,7 @@ async def test_a_pair_that_was_copied_counts_once(folder: OutputFolder) -> None:
     for path in list((folder.root / "images" / "a-red-fox").iterdir()):
         (copied / path.name).write_bytes(path.read_bytes())
     (folder.root / "images/a-red-fox/7-abcdefghijkl.png").unlink()
-    contents = folder.scan()
+    contents = scan(folder)
     assert contents.made == {task().id: "best of/7-abcdefghijkl"}
     assert not contents.missing
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiofiles
 import pytest
-from store_samples import Sample, big_png, files, keep, samples, sidecar_for, task
+from store_samples import Sample, big_png, files, keep, keep_sink, opened, samples, sidecar_for, task
 from store_steps import Steps
 
 from batchgen.errors import StorageError
 from batchgen.model import Picture
 from batchgen.store import durable
-from batchgen.store.folder import OutputFolder
 from batchgen.store.pictures import BUFFER_BYTES, PictureSink
 from batchgen.store.structure import CutOff, NotAPicture
+
+if TYPE_CHECKING:
+    from batchgen.store.folder import OutputFolder
 
 SMALL = next(samples())
 BIG = big_png()
@@ -25,7 +27,7 @@ BIG = big_png()
 
 @pytest.fixture
 def folder(tmp_path: Path) -> OutputFolder:
-    return OutputFolder.open(tmp_path / "otters")
+    return opened(tmp_path / "otters")
 
 
 def digest(content: bytes) -> str:
@@ -72,7 +74,7 @@ async def test_a_big_picture_is_streamed_with_bounded_memory(folder: OutputFolde
     assert part.stat().st_size > len(BIG) - 2 * BUFFER_BYTES
     picture = await sink.finish()
     assert isinstance(picture, Picture)
-    await sink.keep(sidecar_for(task(), picture))
+    await keep_sink(folder, task(), sink, sidecar_for(task(), picture))
     assert files(folder.root)["images/a-red-fox/7-abcdefghijkl.png"] == digest(BIG)
 
 
@@ -87,7 +89,7 @@ async def test_one_huge_chunk_is_streamed_in_blocks(folder: OutputFolder, monkey
     monkeypatch.setattr(aiofiles.threadpool.binary.AsyncBufferedIOBase, "write", write)
     sink, picture = await filled(folder, BIG)
     assert blocks == [BUFFER_BYTES] * ((len(BIG) - 1) // BUFFER_BYTES)
-    await sink.keep(sidecar_for(task(), picture))
+    await keep_sink(folder, task(), sink, sidecar_for(task(), picture))
     assert files(folder.root)["images/a-red-fox/7-abcdefghijkl.png"] == digest(BIG)
 
 
@@ -108,7 +110,7 @@ async def test_what_is_no_whole_picture_is_never_kept(folder: OutputFolder, cont
     assert type(await sink.finish()) is kind
     assert sink.beginning == content[:2048]
     with pytest.raises(RuntimeError):
-        await sink.keep(b"{}")
+        await keep_sink(folder, task(), sink, b"{}")
     await sink.discard()
     assert not files(folder.root)
 
@@ -124,7 +126,7 @@ async def test_discard_removes_the_part_and_may_be_repeated(folder: OutputFolder
 
 async def test_discard_after_keep_changes_nothing(folder: OutputFolder) -> None:
     sink, picture = await filled(folder, BIG)
-    await sink.keep(sidecar_for(task(), picture))
+    await keep_sink(folder, task(), sink, sidecar_for(task(), picture))
     before = files(folder.root)
     await sink.discard()
     assert files(folder.root) == before
@@ -136,7 +138,7 @@ async def test_another_attempts_part_is_never_removed(folder: OutputFolder) -> N
     with pytest.raises(FileExistsError):
         await second.write(BIG)
     await second.discard()
-    await first.keep(sidecar_for(task(), picture))
+    await keep_sink(folder, task(), first, sidecar_for(task(), picture))
     assert files(folder.root)["images/a-red-fox/7-abcdefghijkl.png"] == digest(BIG)
 
 

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.from_thread
 import pytest
-from store_samples import big_png, files, keep, samples, sidecar_for, task
+from store_samples import big_png, clear, files, keep, keep_sink, opened, samples, scan, sidecar_for, task
 from store_steps import Steps
 
 from batchgen.model import Picture
 from batchgen.store import durable
-from batchgen.store.folder import OutputFolder
 from batchgen.store.leftovers import Leftovers
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from batchgen.store.folder import OutputFolder
 
 SMALL = next(samples())
 BIG = big_png()
@@ -28,7 +29,7 @@ BIG = big_png()
 
 @pytest.fixture
 def folder(tmp_path: Path) -> OutputFolder:
-    return OutputFolder.open(tmp_path / "otters")
+    return opened(tmp_path / "otters")
 
 
 def digest(content: bytes) -> str:
@@ -57,11 +58,11 @@ async def test_a_disk_that_fails_at_any_step_leaves_whole_pairs_only(
 ) -> None:
     finished = 0
     for step in range(1, 100):
-        folder = OutputFolder.open(tmp_path / str(step))
+        folder = opened(tmp_path / str(step))
         if not await failing(folder, content, step, monkeypatch):
             break
-        finished += folder.clear_leftovers().finished
-        made = folder.scan().made
+        finished += clear(folder).finished
+        made = scan(folder).made
         assert len(files(folder.root)) == 2 * len(made)
         if not made:
             await keep(folder, task(), content)
@@ -81,7 +82,7 @@ async def test_a_cancelled_attempt_still_keeps_what_is_whole(
         await started.wait()
         group.cancel_scope.cancel()
         asyncio.get_running_loop().call_later(0.05, go_on.set)
-    assert len(folder.scan().made) == 1
+    assert len(scan(folder).made) == 1
     assert len(files(folder.root)) == 2
 
 
@@ -93,8 +94,8 @@ async def test_a_whole_picture_is_kept_though_its_run_has_ended(folder: OutputFo
     assert isinstance(picture, Picture)
     with anyio.CancelScope() as scope:
         scope.cancel()
-        await sink.keep(sidecar_for(task(), picture))
-    assert folder.scan().made == {task().id: task().stem}
+        await keep_sink(folder, task(), sink, sidecar_for(task(), picture))
+    assert scan(folder).made == {task().id: task().stem}
 
 
 async def test_cleaning_waits_for_a_thread_whose_task_was_torn_away(
@@ -108,7 +109,7 @@ async def test_cleaning_waits_for_a_thread_whose_task_was_torn_away(
     asyncio.get_running_loop().call_later(0.05, go_on.set)
     with pytest.raises(asyncio.CancelledError):
         await attempt
-    assert len(folder.scan().made) == 1
+    assert len(scan(folder).made) == 1
     assert len(files(folder.root)) == 2
 
 
@@ -149,5 +150,5 @@ async def test_many_pictures_at_once_make_their_folders_once(folder: OutputFolde
         for number in range(40):
             of = task(f"id-{number}", f"group-{number % 4}/{number}")
             group.start_soon(keep, folder, of, SMALL.content)
-    assert len(folder.scan().made) == 40
-    assert folder.clear_leftovers() == Leftovers(finished=0, cleared=0)
+    assert len(scan(folder).made) == 40
+    assert clear(folder) == Leftovers(finished=0, cleared=0)
