@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchgen.errors import UsageError
 from batchgen.manifest.build import Surroundings, build
+from batchgen.store.folder import JOB
 from batchgen.store.inputs import inspect_image
+from batchgen.store.ledger_file import look_at_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from batchgen.manifest.manifest import Manifest
+    from batchgen.store.rows import Asked
 
 MOST_BYTES = 32 * 1024 * 1024
 
@@ -33,6 +37,31 @@ def load_job(path: Path, *, run_id: str, provider: str | None = None, overrides:
         UsageError: What is wrong with the job, or why it can't be read.
     """
     return read_job(_read(path), str(path), path.parent, run_id=run_id, provider=provider, overrides=overrides)
+
+
+def job_as_last_run(folder: Path, *, run_id: str, overrides: Sequence[str] = ()) -> tuple[Manifest, Asked]:
+    """The job that an output folder was last made from, and how it was asked for; `overrides` stand over all of that.
+
+    Raises:
+        UsageError: It is no output folder, or what the job names is no longer there.
+    """
+    ledger = look_at_ledger(folder) if folder.is_dir() else None
+    if ledger is None:
+        raise UsageError(f"{folder}: no run is on record there; give the folder that a run printed")
+    with closing(ledger):
+        asked = next((row.asked for row in reversed(ledger.runs())), None)
+    if asked is None:
+        raise UsageError(f"{folder}: no run is on record there; run the job again instead")
+    copy = folder / JOB
+    manifest = read_job(
+        _read(copy),
+        str(copy),
+        Path(asked.job).parent,
+        run_id=run_id,
+        provider=asked.provider,
+        overrides=[*asked.overrides, *overrides],
+    )
+    return manifest, asked
 
 
 def read_job(  # noqa: PLR0913 - a job takes this much from outside

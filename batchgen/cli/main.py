@@ -13,8 +13,10 @@ from batchgen.cli.init import init
 from batchgen.cli.models import models
 from batchgen.cli.plan import plan
 from batchgen.cli.replay import replay
+from batchgen.cli.retry import retry
 from batchgen.cli.run import run
 from batchgen.cli.schema import schema
+from batchgen.cli.status import status
 from batchgen.cli.validate import validate
 from batchgen.sandbox.command import command as sandbox
 
@@ -30,7 +32,7 @@ def batchgen() -> None:
     """
 
 
-for each in (run, plan, validate, init, schema, models, replay, sandbox):
+for each in (run, plan, validate, init, schema, models, status, retry, replay, sandbox):
     batchgen.add_command(each)
 
 

@@ -76,9 +76,21 @@ overrides = click.option(
 only = click.option(
     "--only", metavar="FIELD=VALUES", multiple=True, help="Only tasks with such values, as seed=1..4. Repeatable."
 )
+max_cost = click.option("--max-cost", metavar="USD", help="Spend at most so much for this folder, in its whole life.")
+max_images = click.option(
+    "--max-images", type=click.IntRange(min=1), metavar="N", help="Let this folder have at most N pictures."
+)
+quiet = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+verbose = click.option("-v", "--verbose", is_flag=True, help="Say what becomes of each task.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
 def output_folder(manifest: Manifest, output: Path | None, provider: str | None) -> Path:
     """Where a job's pictures go; a rehearsal with another provider never mixes with the real thing."""
     return output or Path("output") / (f"{manifest.name}@{provider}" if provider else manifest.name)
+
+
+def caps(max_cost: str | None, max_images: int | None) -> list[str]:
+    """The caps of the command line as overrides: they stand over those of the job."""
+    given = {"limits.max_cost": max_cost, "limits.max_images": max_images}
+    return [f"{key}={value}" for key, value in given.items() if value is not None]

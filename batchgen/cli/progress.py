@@ -6,12 +6,10 @@ seconds.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Self
 
@@ -32,7 +30,7 @@ from rich.text import Text
 
 from batchgen.cli.exits import forget_reader
 from batchgen.cli.wording import duration, ended_lines, rate, started_line, told
-from batchgen.events import RunEnded, RunStarted, TaskFailed, TaskMade, Waiting, as_json
+from batchgen.events import RunEnded, RunStarted, TaskFailed, TaskMade, Waiting, json_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,6 +46,11 @@ class Voice(Enum):
     QUIET = "quiet"
     NORMAL = "normal"
     VERBOSE = "verbose"
+
+
+def voice(*, quiet: bool, verbose: bool) -> Voice:
+    """What the flags ask for."""
+    return Voice.QUIET if quiet else Voice.VERBOSE if verbose else Voice.NORMAL
 
 
 @contextmanager
@@ -68,9 +71,8 @@ def progress(voice: Voice, *, json_lines: bool, warnings: Sequence[str]) -> Iter
 
 
 def _print_json(event: Event) -> None:
-    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     try:
-        click.echo(json.dumps(as_json(event, at), ensure_ascii=False))
+        click.echo(json_line(event), nl=False)
     except BrokenPipeError:
         forget_reader(sys.stdout)
         raise

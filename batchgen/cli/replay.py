@@ -43,7 +43,7 @@ def replay(sidecar: Path, output: Path | None, overrides: Sequence[str], inputs:
     manifest = replay_job(sidecar, inputs, run_id=run_id, overrides=overrides)
     folder = output or Path("output") / f"{manifest.name}@replay-{run_id}"
     settings = RunSettings(
-        run_id=run_id, output=folder, environment=os.environ, asked=Asked(job=str(sidecar.absolute()))
+        run_id=run_id, output=folder, environment=os.environ, asked=Asked(job=str((inputs / sidecar.name).absolute()))
     )
     with progress(Voice.QUIET if quiet else Voice.NORMAL, json_lines=False, warnings=()) as show:
         ended = anyio.run(make, manifest, settings, show)

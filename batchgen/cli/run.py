@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -25,13 +24,14 @@ if TYPE_CHECKING:
 @options.only
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Make N pictures that show all values.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Make at most N pictures now.")
-@click.option("--max-cost", metavar="USD", help="Spend at most so much for this folder, in its whole life.")
-@click.option("--max-images", type=click.IntRange(min=1), metavar="N", help="Let this folder have at most N pictures.")
+@click.option("--fresh", is_flag=True, help="Begin a new folder, named for this run, and make everything anew.")
+@options.max_cost
+@options.max_images
 @options.concurrency
 @options.rate_limit
 @click.option("--json", "as_json", is_flag=True, help="Print the run's events on stdout, a JSON object a line.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("-v", "--verbose", is_flag=True, help="Say what becomes of each task.")
+@options.quiet
+@options.verbose
 def run(  # noqa: PLR0913 - one argument for each option
     job: Path,
     output: Path | None,
@@ -45,6 +45,7 @@ def run(  # noqa: PLR0913 - one argument for each option
     concurrency: int | None,
     rate_limit: RateLimit | None,
     *,
+    fresh: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -58,34 +59,24 @@ def run(  # noqa: PLR0913 - one argument for each option
 
     Progress goes to stderr. On stdout stands the folder of the pictures, or with --json the run's events.
     """
-    import anyio
-
-    from batchgen.cli.exits import OF_ENDING
-    from batchgen.cli.progress import Voice, progress
+    from batchgen.cli.making import make_pictures
+    from batchgen.cli.progress import voice
     from batchgen.due import Part
     from batchgen.job import load_job, new_run_id
     from batchgen.run import RunSettings
-    from batchgen.run import run as make
     from batchgen.store.rows import Asked
 
-    if max_cost is not None:
-        overrides = (*overrides, f"limits.max_cost={max_cost}")
-    if max_images is not None:
-        overrides = (*overrides, f"limits.max_images={max_images}")
-    voice = Voice.QUIET if quiet else Voice.VERBOSE if verbose else Voice.NORMAL
     run_id = new_run_id()
+    overrides = [*overrides, *options.caps(max_cost, max_images)]
     manifest = load_job(job, run_id=run_id, provider=provider, overrides=overrides)
+    folder = options.output_folder(manifest, output, provider)
     settings = RunSettings(
         run_id=run_id,
-        output=options.output_folder(manifest, output, provider),
+        output=folder.with_name(f"{folder.name}-{run_id}") if fresh else folder,
         environment=os.environ,
         asked=Asked(job=str(job.absolute()), provider=provider, overrides=overrides),
         part=Part(only=only, sample=sample, limit=limit),
         concurrency=concurrency,
         rate_limit=rate_limit,
     )
-    with progress(voice, json_lines=as_json, warnings=manifest.warning_lines()) as show:
-        ended = anyio.run(make, manifest, settings, show)
-    if not as_json:
-        click.echo(settings.output)
-    sys.exit(OF_ENDING[ended.ending])
+    make_pictures(manifest, settings, voice(quiet=quiet, verbose=verbose), json_lines=as_json)

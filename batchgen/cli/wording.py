@@ -44,7 +44,25 @@ def told(event: Event) -> str:
 
 
 def started_line(event: RunStarted) -> str:
-    """What is there and what is to do."""
+    """What is there and what is to do; more than a line where the last run left something to say."""
+    lines = [_to_do(event)]
+    if event.ledger_set_aside:
+        lines.append(
+            f"the ledger was damaged: it is kept as {event.ledger_set_aside}, and what is made was told from the "
+            "sidecars; attempts that brought no picture are no longer counted"
+        )
+    if event.in_doubt:
+        cost = "" if event.in_doubt_usd is None else f", at most {usd(event.in_doubt_usd)}"
+        lines.append(
+            f"in doubt: {event.in_doubt:,} that a killed run sent or was about to send{cost}; "
+            f"batchgen status {event.output} lists them"
+        )
+    if event.given_up:
+        lines.append(f"{event.given_up:,} failed for good before; batchgen retry {event.output} tries them again")
+    return "\n".join(lines)
+
+
+def _to_do(event: RunStarted) -> str:
     if event.asked == 0 and event.made < event.tasks:
         return (
             f"{event.job}: nothing to make of what is asked for; {event.made} of {pictures(event.tasks)} made already"
@@ -52,7 +70,7 @@ def started_line(event: RunStarted) -> str:
     if event.asked == 0:
         return f"{event.job}: all {pictures(event.tasks)} made already"
     done = f", {event.made:,} made already" if event.made else ""
-    later = event.tasks - event.made - event.asked
+    later = event.tasks - event.made - event.asked - event.given_up
     rest = f", {later:,} left for later" if later else ""
     repaired = f"; {event.adopted} finished from the last run" if event.adopted else ""
     gone = f"; {event.missing} gone from the folder, made again" if event.missing else ""
@@ -74,6 +92,8 @@ def ended_lines(event: RunEnded) -> list[str]:
         lines.append(f"{_counts(event)} in {duration(event.seconds)}{_money(event)}")
     else:
         lines.append("nothing was sent" if not event.why else "nothing was made")
+    if event.in_doubt:
+        lines.append(f"in doubt: {event.in_doubt:,} were sent and not waited for; batchgen status {event.output}")
     if event.left:
         lines.append(f"{pictures(event.left)} left to make{GO_ON.get(event.ending, '')}")
     lines.append(f"pictures and sidecars: {event.output}")

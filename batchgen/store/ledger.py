@@ -155,6 +155,12 @@ class Ledger:
             for task, index, prompt, fault, billing, status, words in self._rows(query)
         ]
 
+    def counts(self) -> tuple[int, int]:
+        """How many pictures are kept, and how many that the server filtered."""
+        query = "SELECT count(*), coalesce(sum(path LIKE 'filtered/%'), 0) FROM pictures"
+        total, filtered = next(self._rows(query))
+        return total - filtered, filtered
+
     def failed_attempts(self) -> Iterator[AttemptRow]:
         """Every attempt that is settled and brought no picture, in their order."""
         return (row for _, row in self._attempts("fault IS NOT NULL"))
