@@ -15,7 +15,8 @@ from loopback_only import OutsideError, is_here
 
 from batchgen.job import load_job
 from batchgen.keys import read_key
-from batchgen.store.folder import OutputFolder, contents_of
+from batchgen.report.status import status_of
+from batchgen.store.folder import OutputFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,7 +140,7 @@ async def test_a_blocking_call_of_batchgen_in_the_event_loop_fails(tmp_path: Pat
 async def test_a_blocking_call_of_the_store_is_found_where_batchgen_makes_it(tmp_path: Path) -> None:
     OutputFolder.open(tmp_path / "output", "1").close()  # this test's own affair
     with pytest.raises(BlockingError):
-        contents_of(tmp_path / "output")
+        status_of(tmp_path / "output")
 
 
 async def test_a_blocking_call_of_a_test_itself_is_its_own_affair() -> None:
