@@ -7,8 +7,9 @@ for and have no sidecar yet.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from dataclasses import replace as changed
+from typing import TYPE_CHECKING, NoReturn
 
 from batchgen.due import compare, count_due, tasks_due
 from batchgen.engine.budget import Caps
@@ -55,7 +56,7 @@ class Resumed:
         return self.comparison.due - self.asked - self.given_up
 
 
-def resume(manifest: Manifest, folder: OutputFolder, part: Part) -> Resumed:
+def resume(manifest: Manifest, folder: OutputFolder, part: Part, replace: bool) -> Resumed:  # noqa: FBT001 - by a thread
     """Set the folder right, and compare it with the job; blocks.
 
     Raises:
@@ -66,10 +67,14 @@ def resume(manifest: Manifest, folder: OutputFolder, part: Part) -> Resumed:
     recovered = folder.recover()
     contents = _with_skipped(manifest, recovered)
     comparison = compare(manifest, found, contents)
-    _refuse_changed(manifest, folder, found, comparison, part)
     bill = folder.ledger.bill()
+    in_the_way = _in_the_way(manifest, found, comparison, part)
+    if in_the_way and not replace:
+        _refuse(folder, in_the_way)
     caps = _caps(manifest, found, spent=bill.at_most, made=len(contents.made))
     _set_right(folder, contents, comparison)
+    for path in dict.fromkeys(in_the_way.values()):
+        folder.replace(path)
     return Resumed(
         folder=folder,
         recovered=recovered,
@@ -96,7 +101,7 @@ def _with_skipped(manifest: Manifest, recovered: Recovered) -> Contents:
         if task.id == identity
     ]
     indices = {row.task_id: row.task_index for row in skipped}
-    return replace(contents, failures=[*contents.failures, *skipped], indices={**contents.indices, **indices})
+    return changed(contents, failures=[*contents.failures, *skipped], indices={**contents.indices, **indices})
 
 
 def _set_right(folder: OutputFolder, contents: Contents, comparison: Comparison) -> None:
@@ -116,19 +121,21 @@ def _earlier(attempts: Iterable[AttemptRow], contents: Contents) -> dict[str, li
     return earlier
 
 
-def _refuse_changed(
-    manifest: Manifest, folder: OutputFolder, found: Survey, comparison: Comparison, part: Part
-) -> None:
-    """A task that is asked for and whose place is taken can't be made: nothing is sent."""
+def _in_the_way(manifest: Manifest, found: Survey, comparison: Comparison, part: Part) -> dict[int, str]:
+    """What has the place of a task that is asked for, by task."""
     if not comparison.changed:
-        return
-    for index in tasks_due(manifest, found, comparison, part):
-        if index in comparison.changed:
-            place = folder.path / comparison.changed[index]
-            raise UsageError(
-                f"{place}: has the place of task {index}, but is not its picture ({len(comparison.changed):,} such); "
-                "move it away, or give another folder with --output"
-            )
+        return {}
+    due = tasks_due(manifest, found, comparison, part)
+    return {index: comparison.changed[index] for index in due if index in comparison.changed}
+
+
+def _refuse(folder: OutputFolder, in_the_way: Mapping[int, str]) -> NoReturn:
+    """A task whose place is taken can't be made: nothing is sent."""
+    index, path = next(iter(in_the_way.items()))
+    raise UsageError(
+        f"{folder.path / path}: has the place of task {index}, but is not its picture ({len(in_the_way):,} such); "
+        "move it away, have it moved to replaced/ with --replace, or give another folder with --output"
+    )
 
 
 def _caps(manifest: Manifest, found: Survey, *, spent: Decimal, made: int) -> Caps:

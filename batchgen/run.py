@@ -46,6 +46,8 @@ class RunSettings:
     """How to ask for this again."""
     part: Part = field(default_factory=Part)
     """What of the job to make now."""
+    replace: bool = False
+    """Move what has a picture's place out of the way."""
     concurrency: int | None = None
     rate_limit: RateLimit | None = None
 
@@ -61,14 +63,14 @@ async def run(manifest: Manifest, settings: RunSettings, emit: Callable[[Event],
     started_s = anyio.current_time()
     folder = await anyio.to_thread.run_sync(OutputFolder.open, settings.output, settings.run_id)
     try:
-        resumed = await anyio.to_thread.run_sync(resume, manifest, folder, settings.part)
+        resumed = await anyio.to_thread.run_sync(resume, manifest, folder, settings.part, settings.replace)
         async with AsyncExitStack() as stack:
             key, url = SANDBOX_KEY, manifest.settings.url or ""
             if resumed.asked:
                 key = _key(manifest, settings.environment)
                 url = url or await stack.enter_async_context(embedded_sandbox(manifest.settings.added_models))
             await anyio.to_thread.run_sync(_begin, manifest, settings, resumed)
-            writer = await stack.enter_async_context(folder.writer(settings.run_id))
+            writer = await stack.enter_async_context(folder.writer())
             drain = anyio.Event()
             tally = Tally(manifest.settings.provider, record=partial(_record, writer), emit=emit, on_unheard=drain.set)
             tally.tell(_started(manifest, settings, resumed, url))

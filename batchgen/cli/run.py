@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Make N pictures that show all values.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Make at most N pictures now.")
 @click.option("--fresh", is_flag=True, help="Begin a new folder, named for this run, and make everything anew.")
+@click.option("--replace", is_flag=True, help="Move pictures that a changed job makes anew to replaced/.")
 @options.max_cost
 @options.max_images
 @options.concurrency
@@ -46,6 +47,7 @@ def run(  # noqa: PLR0913 - one argument for each option
     rate_limit: RateLimit | None,
     *,
     fresh: bool,
+    replace: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -75,6 +77,7 @@ def run(  # noqa: PLR0913 - one argument for each option
         output=folder.with_name(f"{folder.name}-{run_id}") if fresh else folder,
         environment=os.environ,
         asked=Asked(job=str(job.absolute()), provider=provider, overrides=overrides),
+        replace=replace,
         part=Part(only=only, sample=sample, limit=limit),
         concurrency=concurrency,
         rate_limit=rate_limit,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from batchgen.store.file_system import refuse_network
 from batchgen.store.ledger import DamagedError
 from batchgen.store.ledger_file import begin_anew, look_at_ledger, open_ledger
 from batchgen.store.lock import FolderLock
-from batchgen.store.names import AREAS, Spot, spot
+from batchgen.store.names import AREAS, Spot, spot, stem_name
 from batchgen.store.pictures import PictureSink
 from batchgen.store.rows import AttemptRow, PictureRow
 from batchgen.store.run_log import RunLog
@@ -24,7 +25,7 @@ from batchgen.store.tree import Tree, disk_errors, is_folder
 from batchgen.store.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
     from batchgen.model import Task
@@ -36,15 +37,18 @@ DISK_THREADS = 16
 """Threads of its own, so that a slow disk never holds up name look-ups or anything else that needs a thread."""
 
 JOB = "job.yaml"
-REPLACED = "replaced"
+REPLACED = PurePosixPath("replaced")
 
 
 class OutputFolder:
     """A folder that this run owns, and that was writable when it was opened. All but the sinks' methods block."""
 
-    def __init__(self, path: Path, tree: Tree, lock: FolderLock, ledger: Ledger, set_aside: Path | None) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what was opened
+        self, path: Path, run: str, tree: Tree, lock: FolderLock, ledger: Ledger, set_aside: Path | None
+    ) -> None:
         self.path = path
         """As it was named."""
+        self._run = run
         self._tree = tree
         self._lock = lock
         self._disk = CapacityLimiter(DISK_THREADS)
@@ -73,7 +77,7 @@ class OutputFolder:
                 is_folder(root / area)
             ledger, set_aside = open_ledger(root)
             undone.pop_all()
-        return cls(path, Tree(root), lock, ledger, set_aside)
+        return cls(path, run, Tree(root), lock, ledger, set_aside)
 
     def close(self) -> None:
         """Let another run have the folder."""
@@ -104,10 +108,10 @@ class OutputFolder:
         return found
 
     @asynccontextmanager
-    async def writer(self, run: str) -> AsyncIterator[Writer]:
+    async def writer(self) -> AsyncIterator[Writer]:
         """What keeps the run's pictures, attempts and events; all that it was given is on the disk at the end."""
         with disk_errors(self.root):
-            log = await to_thread.run_sync(RunLog, self._tree, run)
+            log = await to_thread.run_sync(RunLog, self._tree, self._run)
             first = await to_thread.run_sync(self.ledger.next_attempt)
         writer = Writer(self._tree, self.ledger, log, first)
         try:
@@ -131,6 +135,21 @@ class OutputFolder:
             for area in AREAS:
                 self._forget(spot(area, stem))
 
+    def replace(self, path: str) -> None:
+        """Move the picture or sidecar at this path, and what is of the same name, out of the way of a new one.
+
+        Raises:
+            StorageError: It is no regular file.
+        """
+        with disk_errors(self.root / path):
+            taken = PurePosixPath(path)
+            name = stem_name(taken.name)
+            found = [entry for entry in os.scandir(self.root / taken.parent) if stem_name(entry.name) == name]
+            if name is None or not all(entry.is_file(follow_symlinks=False) for entry in found):
+                raise StorageError(f"{self.root / path}: is no picture or sidecar; move it away yourself")
+            self._set_aside(taken.parent, [entry.name for entry in found])
+            self.ledger.forget(pictures=[f"{taken.parent}/{entry.name}" for entry in found])
+
     def save_job(self, text: bytes) -> None:
         """Keep the job as last run, in one step."""
         with disk_errors(self.root / JOB):
@@ -145,20 +164,18 @@ class OutputFolder:
         if record is None or _fits(folder / record.picture_file, record):
             return
         if os.path.lexists(folder / record.picture_file):
-            self._set_aside(place, record.picture_file)
+            self._set_aside(place.folder, (record.picture_file, place.sidecar))
         else:
             sidecar.unlink()
         durable.fsync_folder(folder)
 
-    def _set_aside(self, place: Spot, picture_file: str) -> None:
-        folder = self.root / place.folder
-        aside = self._tree.ready(REPLACED / place.folder)
-        number = 0
-        while any(os.path.lexists(_numbered(aside / name, number)) for name in (picture_file, place.sidecar)):
-            number += 1
-        for name in (picture_file, place.sidecar):
-            durable.rename_new(folder / name, _numbered(aside / name, number))
+    def _set_aside(self, folder: PurePosixPath, names: Iterable[str]) -> None:
+        """To `replaced/<run>/`: what stands in a picture's place may be somebody's work."""
+        aside = self._tree.ready(REPLACED / PurePosixPath(self._run) / folder)
+        for name in names:
+            durable.rename_new(self.root / folder / name, aside / name)
         durable.fsync_folder(aside)
+        durable.fsync_folder(self.root / folder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +223,3 @@ def _is_regular(path: Path) -> bool:
 
 def _fits(path: Path, record: MadeRecord) -> bool:
     return _is_regular(path) and path.stat().st_size == record.size_bytes
-
-
-def _numbered(path: Path, number: int) -> Path:
-    return path.with_stem(f"{path.stem}.{number}") if number else path
