@@ -70,7 +70,7 @@ async def run(manifest: Manifest, settings: RunSettings, emit: Callable[[Event],
                 key = _key(manifest, settings.environment)
                 url = url or await stack.enter_async_context(embedded_sandbox(manifest.settings.added_models))
             await anyio.to_thread.run_sync(_begin, manifest, settings, resumed)
-            writer = await stack.enter_async_context(folder.writer())
+            writer = await stack.enter_async_context(folder.writer(settings.run_id))
             drain = anyio.Event()
             tally = Tally(manifest.settings.provider, record=partial(_record, writer), emit=emit, on_unheard=drain.set)
             tally.tell(_started(manifest, settings, resumed, url))

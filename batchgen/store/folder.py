@@ -108,10 +108,10 @@ class OutputFolder:
         return found
 
     @asynccontextmanager
-    async def writer(self) -> AsyncIterator[Writer]:
+    async def writer(self, run: str) -> AsyncIterator[Writer]:
         """What keeps the run's pictures, attempts and events; all that it was given is on the disk at the end."""
         with disk_errors(self.root):
-            log = await to_thread.run_sync(RunLog, self._tree, self._run)
+            log = await to_thread.run_sync(RunLog, self._tree, run)
             first = await to_thread.run_sync(self.ledger.next_attempt)
         writer = Writer(self._tree, self.ledger, log, first)
         try:
