@@ -82,7 +82,7 @@ class Writer:
         """After an error nothing is written to the ledger again: the next start reads what is there."""
         self._waiting: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._work, name="batchgen-writer")
+        self._thread = threading.Thread(target=self._work, name="batchgen-writer", daemon=True)
         self._thread.start()
 
     @property
