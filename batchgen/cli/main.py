@@ -18,6 +18,7 @@ from batchgen.cli.run import run
 from batchgen.cli.schema import schema
 from batchgen.cli.status import status
 from batchgen.cli.validate import validate
+from batchgen.cli.verify import verify
 from batchgen.sandbox.command import command as sandbox
 
 
@@ -32,7 +33,7 @@ def batchgen() -> None:
     """
 
 
-for each in (run, plan, validate, init, schema, models, status, retry, replay, sandbox):
+for each in (run, plan, validate, init, schema, models, status, retry, verify, replay, sandbox):
     batchgen.add_command(each)
 
 

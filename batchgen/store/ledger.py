@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from batchgen.errors import StorageError
+from batchgen.errors import StorageError, one_line
 from batchgen.model import Attempt, Billing, Fault
 from batchgen.store import durable
 from batchgen.store.rows import Asked, AttemptRow, Bill, FailureRow, PictureRow, RunRow
@@ -57,6 +58,10 @@ _BUSY_MS: Final = 10_000
 
 class DamagedError(StorageError):
     """The file is no whole ledger."""
+
+
+class NewerError(StorageError):
+    """The ledger is of a newer batchgen."""
 
 
 class Ledger:
@@ -118,9 +123,9 @@ class Ledger:
     def check(self) -> str:
         """What SQLite's own check finds wrong, in one line, or nothing."""
         try:
-            found = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check(10)")]
-        except sqlite3.DatabaseError as error:
-            found = [str(error)]
+            found = [str(row[0]) for row in self._rows("PRAGMA integrity_check(10)")]
+        except DamagedError as error:
+            found = [str(error.__cause__)]
         return "" if found == ["ok"] else "; ".join(found)
 
     # What it holds
@@ -259,6 +264,30 @@ class Ledger:
         with self._writing() as db:
             db.execute("UPDATE runs SET ended = ?, ending = ?, why = ? WHERE seq = ?", (ended, ending, why, self._run))
 
+    # What verifying asks
+
+    def flaw(self) -> str:
+        """What is wrong with it, in one line, or nothing: what `check` finds, its tables, rows that say no sense."""
+        try:
+            if found := self.check():
+                return found
+            (version,) = next(self._rows("PRAGMA user_version"))
+            if version < 1 or not _tables(self._db) >= _TABLES:
+                return "is no ledger of batchgen"
+            for read in (self.runs, self.failures, lambda: self._attempts("1"), self.by_place):
+                deque(read(), maxlen=0)
+            self.bill()
+        except (StorageError, ValueError, TypeError, LookupError, ArithmeticError) as error:
+            code = getattr(error.__cause__, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+            if code not in {*_DAMAGED, sqlite3.SQLITE_ERROR}:  # the disk, not what is on it
+                raise
+            return f"holds what batchgen never writes ({one_line(str(error), 200)})"
+        return ""
+
+    def by_place(self) -> Iterator[PictureRow]:
+        """Every picture, by its folder with its last `/` and then by its path up to its last dot, byte by byte."""
+        return map(PictureRow._make, self._rows(_BY_PLACE))
+
     def _attempts(self, where: str) -> Iterator[tuple[int, AttemptRow]]:
         query = (
             "SELECT seq, task, idx, number, started, usd, seconds, billing, fault, status, words FROM attempts WHERE "
@@ -277,7 +306,8 @@ class Ledger:
 
     def _rows(self, query: str) -> Iterator[Any]:
         with _faults(self._path):
-            yield from self._db.execute(query)
+            for row in self._db.execute(query):  # noqa: UP028 - which would close a cursor that outlives its ledger
+                yield row
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -295,6 +325,12 @@ class Ledger:
 _BEGIN: Final = "INSERT INTO attempts (seq, run, task, idx, number, started, usd) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _FAIL: Final = "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _SETTLE: Final = "UPDATE attempts SET seconds = ?, billing = ?, fault = ?, status = ?, words = ? WHERE seq = ?"
+
+
+_BY_PLACE: Final = """
+    SELECT task, idx, path, bytes, sha256, sidecar_sha256 FROM pictures
+    ORDER BY rtrim(path, replace(path, '/', '')), rtrim(path, replace(path, '.', '')), seq
+"""
 
 
 def _begun(seq: int | None, run: int | None, row: AttemptRow) -> tuple[Any, ...]:
@@ -318,7 +354,7 @@ def _connect(path: Path, uri: str) -> sqlite3.Connection:
         raise
     if version > len(MIGRATIONS):
         connection.close()
-        raise StorageError(
+        raise NewerError(
             f"{path}: is the ledger of a newer batchgen (version {version}, this one knows {len(MIGRATIONS)}); "
             "run that batchgen, or choose another folder with --output"
         )
@@ -338,8 +374,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     """Is all there? After a run that did not end in order, page by page."""
-    tables = {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    if not tables >= _TABLES:
+    if not _tables(connection) >= _TABLES:
         raise DamagedError(f"{path}: is no ledger of batchgen")
     if connection.execute("SELECT 1 FROM runs WHERE ended IS NULL").fetchone():
         found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
@@ -347,11 +382,17 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
             raise DamagedError(f"{path}: {found}")
 
 
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+
+
 @contextmanager
 def _faults(path: Path) -> Iterator[None]:
     """SQLite's errors in our words."""
     try:
         yield
+    except UnicodeDecodeError as error:  # in the name of a table, or in SQLite's words on it
+        raise DamagedError(f"{path}: {error}") from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _DAMAGED:

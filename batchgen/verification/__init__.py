@@ -1,0 +1,1 @@
+"""An output folder looked through, byte by byte, and set right at no cost."""
