@@ -7,14 +7,13 @@ from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Self
-from uuid import uuid4
 
 from anyio import CancelScope, CapacityLimiter, to_thread
 
 from batchgen.errors import StorageError
 from batchgen.store import contents, durable, leftovers
+from batchgen.store.database import DamagedError
 from batchgen.store.file_system import refuse_network
-from batchgen.store.ledger import DamagedError
 from batchgen.store.ledger_file import begin_anew, look_at_ledger, open_ledger
 from batchgen.store.lock import FolderLock
 from batchgen.store.names import AREAS, Spot, spot, stem_name
@@ -58,7 +57,7 @@ class OutputFolder:
 
     @classmethod
     def open(cls, path: Path, run: str) -> Self:
-        """Make the folder if it is missing, own it until `close`, and prove that it can be written to.
+        """Make the folder if it is missing, and own it until `close`; its lock and its ledger show that it is writable.
 
         Raises:
             StorageError: One line with the place, the cause and the remedy.
@@ -72,7 +71,6 @@ class OutputFolder:
             refuse_network(root)
             lock = FolderLock.take(root, run)
             undone.callback(lock.release)
-            _probe(root)
             for area in AREAS:
                 is_folder(root / area)
             ledger, set_aside = open_ledger(root)
@@ -209,12 +207,6 @@ def picture_digests(path: Path) -> set[str]:
     """The SHA-256 of every picture in a folder, by their sidecars."""
     with disk_errors(path):
         return {record.sha256 for record in contents.records(path.absolute())}
-
-
-def _probe(root: Path) -> None:
-    probe = root / f".probe-{uuid4().hex}"
-    durable.write_new(probe, b"batchgen looks whether it can write here\n")
-    probe.unlink()
 
 
 def _is_regular(path: Path) -> bool:

@@ -18,6 +18,17 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from batchgen.errors import StorageError, one_line
 from batchgen.model import Attempt, Billing, Fault
 from batchgen.store import durable
+from batchgen.store.database import (
+    DAMAGED,
+    TABLES,
+    DamagedError,
+    check,
+    connect,
+    faults,
+    migrate,
+    tables_of,
+    version_of,
+)
 from batchgen.store.rows import Asked, AttemptRow, Bill, FailureRow, PictureRow, RunRow
 
 if TYPE_CHECKING:
@@ -27,41 +38,6 @@ if TYPE_CHECKING:
     from batchgen.store.rows import Changes
 
 LEDGER: Final = "batchgen.sqlite"
-
-MIGRATIONS: Final[Sequence[str]] = (
-    """
-    CREATE TABLE runs (
-        seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, started TEXT NOT NULL, tasks INTEGER NOT NULL,
-        orphaned INTEGER NOT NULL, settings TEXT NOT NULL, ended TEXT, ending TEXT, why TEXT
-    ) STRICT;
-    CREATE TABLE attempts (
-        seq INTEGER PRIMARY KEY, run INTEGER, task TEXT NOT NULL, idx INTEGER NOT NULL, number INTEGER NOT NULL,
-        started TEXT NOT NULL, usd TEXT, seconds REAL, billing TEXT, fault TEXT, status INTEGER, words TEXT
-    ) STRICT;
-    CREATE TABLE pictures (
-        seq INTEGER PRIMARY KEY, task TEXT NOT NULL, idx INTEGER NOT NULL, path TEXT NOT NULL, bytes INTEGER NOT NULL,
-        sha256 TEXT NOT NULL, sidecar_sha256 TEXT NOT NULL
-    ) STRICT;
-    CREATE TABLE failures (
-        task TEXT PRIMARY KEY, idx INTEGER NOT NULL, prompt_id TEXT NOT NULL, fault TEXT NOT NULL,
-        billing TEXT NOT NULL, status INTEGER, words TEXT NOT NULL, run INTEGER
-    ) STRICT
-    """,
-)
-"""The statements that bring a ledger of version n, its user_version, to version n + 1."""
-
-_TABLES: Final = {"runs", "attempts", "pictures", "failures"}
-_DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_BUSY_MS: Final = 10_000
-"""How long to wait for a reader that has just opened the ledger."""
-
-
-class DamagedError(StorageError):
-    """The file is no whole ledger."""
-
-
-class NewerError(StorageError):
-    """The ledger is of a newer batchgen."""
 
 
 class Ledger:
@@ -82,13 +58,13 @@ class Ledger:
         """
         path = root / LEDGER
         is_new = not path.exists()
-        with _faults(path):
-            connection = _connect(path, f"{path.absolute().as_uri()}?mode=rwc")
+        with faults(path):
+            connection = connect(path, f"{path.absolute().as_uri()}?mode=rwc")
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
-                _migrate(connection)
-                _check(connection, path)
+                migrate(connection)
+                check(connection, path)
             except BaseException:
                 connection.close()
                 raise
@@ -108,12 +84,12 @@ class Ledger:
         if not path.is_file() or path.stat().st_size == 0:
             return None
         uri = path.absolute().as_uri()
-        with _faults(path):
+        with faults(path):
             if path.with_name(f"{path.name}-wal").exists():  # a run goes on, or was killed
                 with suppress(sqlite3.OperationalError):  # where nothing can be written beside it
-                    return cls(_connect(path, f"{uri}?mode=ro"), path)
+                    return cls(connect(path, f"{uri}?mode=ro"), path)
             # Else SQLite would make the files in which readers and writers meet, and nobody is there.
-            return cls(_connect(path, f"{uri}?immutable=1"), path)
+            return cls(connect(path, f"{uri}?immutable=1"), path)
 
     def close(self) -> None:
         """All that was committed is in the one file then."""
@@ -201,11 +177,12 @@ class Ledger:
 
     def adopt(self, found: Collection[tuple[PictureRow, Sequence[AttemptRow]]]) -> None:
         """Pictures that the disk holds and this ledger did not know, with all attempts at them."""
-        tasks = {picture.task_id for picture, _ in found}
+        if not found:
+            return
+        tasks = [picture.task_id for picture, _ in found]
         known = {
             (row.task_id, row.attempt.number, row.attempt.started): seq
-            for seq, row in (self._attempts("1") if tasks else ())
-            if row.task_id in tasks
+            for seq, row in self._attempts("task IN (SELECT value FROM json_each(?))", json.dumps(tasks))
         }
         with self._writing() as db:
             db.executemany("INSERT INTO pictures VALUES (NULL, ?, ?, ?, ?, ?, ?)", [picture for picture, _ in found])
@@ -271,15 +248,14 @@ class Ledger:
         try:
             if found := self.check():
                 return found
-            (version,) = next(self._rows("PRAGMA user_version"))
-            if version < 1 or not _tables(self._db) >= _TABLES:
+            if not version_of(self._db) or not tables_of(self._db) >= TABLES:
                 return "is no ledger of batchgen"
             for read in (self.runs, self.failures, lambda: self._attempts("1"), self.by_place):
                 deque(read(), maxlen=0)
             self.bill()
         except (StorageError, ValueError, TypeError, LookupError, ArithmeticError) as error:
             code = getattr(error.__cause__, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-            if code not in {*_DAMAGED, sqlite3.SQLITE_ERROR}:  # the disk, not what is on it
+            if code not in {*DAMAGED, sqlite3.SQLITE_ERROR}:  # the disk, not what is on it
                 raise
             return f"holds what batchgen never writes ({one_line(str(error), 200)})"
         return ""
@@ -288,11 +264,13 @@ class Ledger:
         """Every picture, by its folder with its last `/` and then by its path up to its last dot, byte by byte."""
         return map(PictureRow._make, self._rows(_BY_PLACE))
 
-    def _attempts(self, where: str) -> Iterator[tuple[int, AttemptRow]]:
+    def _attempts(self, where: str, *values: str) -> Iterator[tuple[int, AttemptRow]]:
         query = (
             "SELECT seq, task, idx, number, started, usd, seconds, billing, fault, status, words FROM attempts WHERE "
         )
-        for seq, task, index, number, started, usd, seconds, billing, fault, status, words in self._rows(query + where):
+        for seq, task, index, number, started, usd, seconds, billing, fault, status, words in self._rows(
+            query + where, *values
+        ):
             attempt = Attempt(
                 number=number,
                 started=started,
@@ -304,14 +282,14 @@ class Ledger:
             )
             yield seq, AttemptRow(task, index, attempt, None if usd is None else Decimal(usd))
 
-    def _rows(self, query: str) -> Iterator[Any]:
-        with _faults(self._path):
-            for row in self._db.execute(query):  # noqa: UP028 - which would close a cursor that outlives its ledger
+    def _rows(self, query: str, *values: str) -> Iterator[Any]:
+        with faults(self._path):
+            for row in self._db.execute(query, values):  # noqa: UP028 - which would close a cursor that outlives its ledger
                 yield row
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with _faults(self._path):
+        with faults(self._path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -342,68 +320,3 @@ def _settled(seq: int | None, attempt: Attempt) -> tuple[Any, ...]:
     # Half a surrogate pair, out of a header that is no UTF-8, is no text to SQLite.
     words = attempt.words.encode(errors="backslashreplace").decode()
     return attempt.seconds, attempt.billing, attempt.fault, attempt.status, words, seq
-
-
-def _connect(path: Path, uri: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    except BaseException:
-        connection.close()
-        raise
-    if version > len(MIGRATIONS):
-        connection.close()
-        raise NewerError(
-            f"{path}: is the ledger of a newer batchgen (version {version}, this one knows {len(MIGRATIONS)}); "
-            "run that batchgen, or choose another folder with --output"
-        )
-    return connection
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    for script in MIGRATIONS[version:]:
-        for statement in script.split(";"):
-            connection.execute(statement)
-    if version < len(MIGRATIONS):
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-    connection.execute("COMMIT")
-
-
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Is all there? After a run that did not end in order, page by page."""
-    if not _tables(connection) >= _TABLES:
-        raise DamagedError(f"{path}: is no ledger of batchgen")
-    if connection.execute("SELECT 1 FROM runs WHERE ended IS NULL").fetchone():
-        found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-        if found != "ok":
-            raise DamagedError(f"{path}: {found}")
-
-
-def _tables(connection: sqlite3.Connection) -> set[str]:
-    return {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-
-
-@contextmanager
-def _faults(path: Path) -> Iterator[None]:
-    """SQLite's errors in our words."""
-    try:
-        yield
-    except UnicodeDecodeError as error:  # in the name of a table, or in SQLite's words on it
-        raise DamagedError(f"{path}: {error}") from error
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in _DAMAGED:
-            raise DamagedError(f"{path}: {error}") from error
-        raise StorageError(f"{path}: {error}; {_REMEDIES.get(code, _LOOK)}") from error
-
-
-_LOOK: Final = "look at the disk, or choose another folder with --output: what is made stays"
-_REMEDIES: Final = {
-    sqlite3.SQLITE_FULL: "free some space, then run again: what is made stays",
-    sqlite3.SQLITE_READONLY: "choose a folder of yours with --output, or allow writing there",
-    sqlite3.SQLITE_CANTOPEN: "choose a folder of yours with --output, or allow writing there",
-    sqlite3.SQLITE_BUSY: "another program has it open: end that, then run again",
-}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from batchgen.errors import StorageError
 from batchgen.store import durable
-from batchgen.store.ledger import LEDGER, DamagedError, Ledger
+from batchgen.store.database import DamagedError
+from batchgen.store.ledger import LEDGER, Ledger
 
 if TYPE_CHECKING:
     from pathlib import Path

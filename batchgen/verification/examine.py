@@ -11,18 +11,18 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from batchgen.errors import one_line
-from batchgen.verification.findings import Finding, Wrong
 from batchgen.store.names import PICTURES
+from batchgen.store.structure import Shape
+from batchgen.verification.findings import Finding, Wrong
 from batchgen.verification.proof import Proof, prove, read_up_to
 from batchgen.verification.said import said_by
-from batchgen.store.structure import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from batchgen.verification.places import Place
     from batchgen.store.rows import PictureRow
+    from batchgen.verification.places import Place
     from batchgen.verification.said import Said
 
 LONGEST_SIDECAR_BYTES: Final = 4 * 1024 * 1024

@@ -15,9 +15,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from batchgen.verification.findings import Finding, Wrong
 from batchgen.store.names import AREAS, PICTURE_PART, PICTURES, SIDECAR, SIDECAR_PART, stem_name
 from batchgen.store.rows import PictureRow
+from batchgen.verification.findings import Finding, Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,23 +11,23 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from batchgen.store import durable
-from batchgen.verification.examine import State
-from batchgen.verification.findings import Repaired
 from batchgen.store.folder import REPLACED
 from batchgen.store.keep import finish_sidecar
 from batchgen.store.names import Spot
+from batchgen.store.tree import Tree
+from batchgen.verification.examine import State
+from batchgen.verification.findings import Repaired
 from batchgen.verification.proof import read_up_to
 from batchgen.verification.said import said_by
-from batchgen.store.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from batchgen.verification.examine import Examined
     from batchgen.store.ledger import Ledger
-    from batchgen.verification.places import Place
     from batchgen.store.rows import AttemptRow, PictureRow
+    from batchgen.verification.examine import Examined
+    from batchgen.verification.places import Place
     from batchgen.verification.said import Said
     from batchgen.verification.twins import Seen
 

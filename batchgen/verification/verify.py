@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Final
 from batchgen.errors import OwnedError, StorageError, UsageError, one_line
 from batchgen.store import leftovers
 from batchgen.store.contents import record_of, records
-from batchgen.verification.examine import Examiner, State
-from batchgen.verification.findings import Begun, Checked, Ended, Finding, Repaired, Wrong
 from batchgen.store.ledger import LEDGER, Ledger
 from batchgen.store.ledger_file import begin_anew, open_ledger
 from batchgen.store.lock import FolderLock, owner
+from batchgen.store.tree import Tree, disk_errors
+from batchgen.verification.examine import Examiner, State
+from batchgen.verification.findings import Begun, Checked, Ended, Finding, Repaired, Wrong
 from batchgen.verification.places import Place, matched, strays
 from batchgen.verification.proof import silent_decoders
 from batchgen.verification.repair import Repairs
-from batchgen.store.tree import Tree, disk_errors
 from batchgen.verification.twins import Seen
 from batchgen.verification.whole_ledger import whole_ledger
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+    from batchgen.store.rows import PictureRow
     from batchgen.verification.examine import Examined
     from batchgen.verification.findings import Event
-    from batchgen.store.rows import PictureRow
 
 _THREADS: Final = os.cpu_count() or 1
 _AHEAD: Final = 8 * _THREADS

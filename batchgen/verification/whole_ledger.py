@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from batchgen.errors import one_line
+from batchgen.store.database import DamagedError, NewerError
+from batchgen.store.ledger import LEDGER, Ledger
 from batchgen.verification.findings import Finding, Wrong
-from batchgen.store.ledger import LEDGER, DamagedError, Ledger, NewerError
 from batchgen.verification.places import place_key
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from verify_samples import STAMP, Pair, content_of, contents, findings, made, pair, some_pairs
 
 from batchgen.errors import OwnedError, StorageError, UsageError
-from batchgen.verification.findings import Begun, Checked, Ended, Finding, Wrong
 from batchgen.store.lock import FolderLock, owner
 from batchgen.store.names import PICTURES
+from batchgen.verification.findings import Begun, Checked, Ended, Finding, Wrong
 from batchgen.verification.verify import verify
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 from store_samples import samples
 from verify_samples import content_of, findings, made, pair, repaired, some_pairs, whole_pairs
 
-from batchgen.verification.findings import Wrong
 from batchgen.store.structure import Shape, StructureCheck
+from batchgen.verification.findings import Wrong
 
 if TYPE_CHECKING:
     from pathlib import Path

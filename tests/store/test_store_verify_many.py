@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verify_samples import STAMP, contents, findings, made, pair, repaired, rows
 
-from batchgen.verification.findings import Checked, Wrong
 from batchgen.store.ledger import LEDGER, Ledger
-from batchgen.verification.places import place_key, places
 from batchgen.store.rows import PictureRow
+from batchgen.verification.findings import Checked, Wrong
+from batchgen.verification.places import place_key, places
 from batchgen.verification.twins import Seen
 from batchgen.verification.verify import verify
 

@@ -31,8 +31,8 @@ from verify_samples import (
 )
 
 from batchgen.errors import StorageError
-from batchgen.verification.findings import Wrong
 from batchgen.store.ledger import LEDGER, Ledger
+from batchgen.verification.findings import Wrong
 from batchgen.verification.repair import mended
 from batchgen.verification.verify import verify
 
