@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from store_samples import files, keep, opened, samples, scan, task
+from store_folders import close_all, files, keep, opened, scan
+from store_samples import samples, task
 
 from batchgen.errors import StorageError
 from batchgen.store.contents import Contents
@@ -20,16 +22,14 @@ if TYPE_CHECKING:
 CONTENT = next(samples()).content
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> OutputFolder:
-    return opened(tmp_path / "output" / "otters")
+OURS = {".lock", "batchgen.sqlite"}
 
 
-def test_opening_makes_the_folder_and_leaves_nothing_in_it(tmp_path: Path) -> None:
+def test_opening_makes_the_folder_and_leaves_only_its_ledger_and_lock_in_it(tmp_path: Path) -> None:
     for _ in range(2):
         folder = opened(tmp_path / "output" / "otters")
-        assert folder.root.is_dir()
-        assert not list(folder.root.iterdir())
+        close_all()
+        assert {path.name for path in folder.root.iterdir()} == OURS
 
 
 def test_a_relative_path_holds_when_the_current_folder_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,10 +69,11 @@ def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_has_nothing_made(folder: OutputFolder) -> None:
-    contents = scan(folder)
-    assert contents == Contents(
+    contents = folder.recover().contents
+    nothing = Contents(
         made={}, indices={}, filtered=frozenset(), missing={}, taken={}, billed_usd=Decimal(0), blocked={}
     )
+    assert contents == replace(nothing, unknown=[], gone=[], failures=[])
     assert contents.in_the_way(task()) is None
 
 
@@ -102,6 +103,7 @@ async def test_a_picture_that_is_gone_or_of_another_length_is_missing(folder: Ou
 @pytest.mark.parametrize("loss", ["gone", "cut"])
 async def test_a_missing_picture_can_be_made_again_once_forgotten(folder: OutputFolder, loss: str) -> None:
     for again in range(3):
+        folder = opened(folder.path)
         await keep(folder, task(), CONTENT)
         picture = folder.root / "images/a-red-fox/7-abcdefghijkl.png"
         picture.unlink() if loss == "gone" else picture.write_bytes(b"edited")
@@ -199,10 +201,11 @@ def test_the_job_is_kept_as_last_run(folder: OutputFolder) -> None:
     folder.save_job(b"name: one\n")
     folder.save_job(b"name: two\n")
     assert (folder.root / "job.yaml").read_bytes() == b"name: two\n"
-    assert [path.name for path in folder.root.iterdir()] == ["job.yaml"]
+    close_all()
+    assert {path.name for path in folder.root.iterdir()} == {"job.yaml", *OURS}
 
 
 def test_a_folder_that_vanished_is_said_in_one_line(folder: OutputFolder) -> None:
-    folder.root.rmdir()
+    folder.root.rename(folder.root.with_name("elsewhere"))
     with pytest.raises(StorageError, match=r"^/[^\n]*: No such file or directory; [^\n]+$"):
         folder.save_job(b"name: otters\n")

@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiofiles
 import pytest
-from store_samples import Sample, big_png, files, keep, keep_sink, opened, samples, sidecar_for, task
-from store_steps import Steps
+from store_folders import files, filled, keep, keep_sink
+from store_samples import Sample, big_png, samples, sidecar_for, task
 
 from batchgen.errors import StorageError
 from batchgen.model import Picture
 from batchgen.store import durable
-from batchgen.store.pictures import BUFFER_BYTES, PictureSink
+from batchgen.store.pictures import BUFFER_BYTES
 from batchgen.store.structure import CutOff, NotAPicture
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batchgen.store.folder import OutputFolder
 
 SMALL = next(samples())
 BIG = big_png()
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> OutputFolder:
-    return opened(tmp_path / "otters")
-
-
 def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-async def filled(folder: OutputFolder, content: bytes) -> tuple[PictureSink, Picture]:
-    sink = folder.sink(task())
-    await sink.write(content)
-    picture = await sink.finish()
-    assert isinstance(picture, Picture)
-    return sink, picture
 
 
 @pytest.mark.parametrize("sample", list(samples()), ids=lambda sample: sample.name)
@@ -52,7 +39,7 @@ async def test_a_picture_is_named_by_its_bytes(folder: OutputFolder, sample: Sam
 
 
 async def test_the_facts_are_those_of_the_bytes(folder: OutputFolder) -> None:
-    sink, picture = await filled(folder, SMALL.content)
+    sink, picture = await filled(folder, task(), SMALL.content)
     size, sha256 = len(SMALL.content), digest(SMALL.content)
     assert picture == Picture(format="png", width=19, height=11, size_bytes=size, sha256=sha256)
     assert sink.picture_file == "7-abcdefghijkl.png"
@@ -87,17 +74,21 @@ async def test_one_huge_chunk_is_streamed_in_blocks(folder: OutputFolder, monkey
         return int(await real(self, block))
 
     monkeypatch.setattr(aiofiles.threadpool.binary.AsyncBufferedIOBase, "write", write)
-    sink, picture = await filled(folder, BIG)
+    sink = folder.sink(task())
+    await sink.write(BIG)
+    picture = await sink.finish()
+    assert isinstance(picture, Picture)
     assert blocks == [BUFFER_BYTES] * ((len(BIG) - 1) // BUFFER_BYTES)
     await keep_sink(folder, task(), sink, sidecar_for(task(), picture))
     assert files(folder.root)["images/a-red-fox/7-abcdefghijkl.png"] == digest(BIG)
 
 
 async def test_a_small_picture_touches_no_disk_before_it_is_kept(folder: OutputFolder) -> None:
-    sink, _ = await filled(folder, SMALL.content)
-    assert not list(folder.root.iterdir())
+    before = sorted(folder.root.iterdir())
+    sink, _ = await filled(folder, task(), SMALL.content)
+    assert sorted(folder.root.iterdir()) == before
     await sink.discard()
-    assert not list(folder.root.iterdir())
+    assert sorted(folder.root.iterdir()) == before
 
 
 @pytest.mark.parametrize(
@@ -117,7 +108,7 @@ async def test_what_is_no_whole_picture_is_never_kept(folder: OutputFolder, cont
 
 async def test_discard_removes_the_part_and_may_be_repeated(folder: OutputFolder) -> None:
     for _ in range(2):
-        sink, _ = await filled(folder, BIG)
+        sink, _ = await filled(folder, task(), BIG)
         assert list(files(folder.root)) == ["images/a-red-fox/7-abcdefghijkl.part"]
         await sink.discard()
         await sink.discard()
@@ -125,7 +116,7 @@ async def test_discard_removes_the_part_and_may_be_repeated(folder: OutputFolder
 
 
 async def test_discard_after_keep_changes_nothing(folder: OutputFolder) -> None:
-    sink, picture = await filled(folder, BIG)
+    sink, picture = await filled(folder, task(), BIG)
     await keep_sink(folder, task(), sink, sidecar_for(task(), picture))
     before = files(folder.root)
     await sink.discard()
@@ -133,7 +124,7 @@ async def test_discard_after_keep_changes_nothing(folder: OutputFolder) -> None:
 
 
 async def test_another_attempts_part_is_never_removed(folder: OutputFolder) -> None:
-    first, picture = await filled(folder, BIG)
+    first, picture = await filled(folder, task(), BIG)
     second = folder.sink(task())
     with pytest.raises(FileExistsError):
         await second.write(BIG)
@@ -194,54 +185,3 @@ async def test_a_folder_that_was_removed_meanwhile_is_made_again(folder: OutputF
         path.rmdir() if path.is_dir() else path.unlink()
     await keep(folder, task(), SMALL.content)
     assert len(files(folder.root)) == 2
-
-
-@pytest.mark.parametrize("content", [SMALL.content, BIG], ids=["small", "big"])
-@pytest.mark.parametrize("filtered", [False, True], ids=["images", "filtered"])
-async def test_nothing_is_opened_for_writing_under_a_final_name(
-    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, content: bytes, *, filtered: bool
-) -> None:
-    opened: list[str] = []
-
-    def at(_number: int, name: str, args: tuple[Any, ...]) -> None:
-        if name == "open" and args[1] & (os.O_WRONLY | os.O_RDWR):
-            assert args[1] & os.O_EXCL
-            assert args[1] & os.O_NOFOLLOW
-            opened.append(str(args[0]))
-
-    Steps(at).install(monkeypatch.setattr)
-    await keep(folder, task(), content, filtered=filtered)
-    assert len(opened) == 2
-    assert all(path.endswith(".part") for path in opened)
-
-
-@pytest.mark.parametrize("content", [SMALL.content, BIG], ids=["small", "big"])
-async def test_the_order_of_writing(folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
-    order: list[str] = []
-
-    def at(_number: int, name: str, args: tuple[Any, ...]) -> None:
-        if name == "fsync":
-            order.append(f"fsync {Path(f'/proc/self/fd/{args[0]}').readlink().name}")
-        elif name == "link":
-            order.append(f"name {args[1].name}")
-
-    Steps(at).install(monkeypatch.setattr)
-    await keep(folder, task(), content)
-    assert order == [
-        *("fsync otters", "fsync images"),
-        "fsync 7-abcdefghijkl.part",
-        "fsync 7-abcdefghijkl.json.part",
-        *("name 7-abcdefghijkl.png", "fsync a-red-fox"),
-        *("name 7-abcdefghijkl.json", "fsync a-red-fox"),
-    ]
-
-
-async def test_a_folder_that_a_killed_run_made_is_made_durable_once(
-    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (folder.root / "images" / "fox").mkdir(parents=True)
-    synced: list[str] = []
-    monkeypatch.setattr(durable, "fsync_folder", lambda path: synced.append(path.name))
-    for name in ("1", "2"):
-        await keep(folder, task(name, f"fox/{name}"), SMALL.content)
-    assert synced == ["otters", "images", *["fox"] * 4]

@@ -1,0 +1,40 @@
+"""Fixtures of the tests of the store."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from store_folders import close_all, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchgen.store.folder import OutputFolder
+
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - the machine's file system in memory
+
+
+@pytest.fixture(autouse=True)
+def _folders_are_closed() -> Iterator[None]:
+    yield
+    close_all()
+
+
+@pytest.fixture
+def quick_path() -> Iterator[Path]:
+    """A folder in memory where there is room: for what is repeated often and needs no real disk."""
+    roomy = os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free > 1 << 30
+    with tempfile.TemporaryDirectory(prefix="batchgen-", dir=IN_MEMORY if roomy else None) as path:
+        yield Path(path)
+        close_all()
+
+
+@pytest.fixture
+def folder(quick_path: Path) -> OutputFolder:
+    """An empty output folder."""
+    return opened(quick_path / "otters")
