@@ -7,10 +7,18 @@ import platform
 import sys
 from datetime import UTC, datetime
 
-from benchmarks import limits, plan
+from benchmarks import flat, limits, plan, throughput
 
-PARTS = {"plan": plan.report, "limits": limits.report, "limits-quick": limits.report_quick}
-ALL = ("plan", "limits")
+PARTS = {
+    "plan": plan.report,
+    "limits": limits.report,
+    "limits-quick": limits.report_quick,
+    "throughput": throughput.report,
+    "throughput-quick": throughput.report_quick,
+    "flat": flat.report,
+    "flat-quick": flat.report_quick,
+}
+ALL = ("plan", "limits", "throughput", "flat")
 
 
 def main(names: list[str]) -> int:
