@@ -144,7 +144,7 @@ class _Look:
     def _sidecar(self, folder: str, name: str, entry: os.DirEntry[str], files: Mapping[str, os.DirEntry[str]]) -> None:
         area, _, stem = (folder + name.removesuffix(SIDECAR)).partition("/")
         if row := self.known.pop(folder + name, None):
-            whole = _size(files.get(PurePosixPath(row.path).name)) == row.size_bytes
+            whole = _size(files.get(row.path.rpartition("/")[2])) == row.size_bytes
             self._record(row.task_id, row.task_index, stem, area, whole=whole)
             if not whole:
                 self.gone.append(row.path)
