@@ -1,6 +1,6 @@
 # What a user types. Each target sets up what it needs: a virtual environment with hash-locked requirements.
 
-.PHONY: run test lint bench clean lock
+.PHONY: run test test-crash lint bench clean lock
 .DEFAULT_GOAL := run
 
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -14,6 +14,9 @@ run: $(VENV)/.run-ready  ## make the pictures of JOB
 
 test: $(VENV)/.dev-ready  ## run the whole suite
 	@$(BIN)/pytest -n 2 --dist worksteal
+
+test-crash: $(VENV)/.dev-ready  ## kill runs in every way and see that nothing is lost or paid twice; ARGS="--only power"
+	@$(BIN)/python tests/crash $(ARGS)
 
 lint: $(VENV)/.dev-ready  ## formatting, lint, types, import directions
 	@$(BIN)/ruff format --check -q

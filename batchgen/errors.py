@@ -13,6 +13,7 @@ bug in batchgen and ends with exit 70. Only the command line turns these into ex
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
@@ -103,6 +104,17 @@ def one_line(text: str, most: int) -> str:
     """Text that is safe to show: controls as they are escaped in Python, at most so many characters."""
     cut = text if len(text) <= most else f"{text[: most - 1]}…"
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cut)
+
+
+def shown(text: str) -> str:
+    """Lines that are safe to show: of all controls their ends alone are left."""
+    return "\n".join(one_line(line, len(line)) for line in text.split("\n"))
+
+
+def shown_json(value: object, indent: int | None = None) -> str:
+    """JSON that is safe to show, and one line but for its indents: what can't be printed stands as its escape."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
 
 
 def excerpt(line: str, column: int, width: int = 100) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+from batchgen.errors import shown_json
 
 if TYPE_CHECKING:
     from batchgen.model import Billing, Fault
@@ -145,7 +146,7 @@ Event = RunStarted | TaskMade | TaskRetried | TaskFailed | Waiting | Stopping | 
 def json_line(event: Event) -> str:
     """An event as a line of JSON, said now."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return json.dumps(as_json(event, at), ensure_ascii=False) + "\n"
+    return shown_json(as_json(event, at)) + "\n"
 
 
 def as_json(event: Event, at: str) -> dict[str, Any]:

@@ -65,6 +65,8 @@ def picture_sha256(sidecar: Path) -> str:
 
 
 def _read(sidecar: Path) -> dict[str, Any]:
+    if sidecar.exists() and not (sidecar.is_file() or sidecar.is_dir()):
+        raise UsageError(f"{sidecar}: is not a file; give the path of a sidecar")
     try:
         document = json.loads(sidecar.read_bytes())
         request, picture = document["request"], document["picture"]

@@ -41,7 +41,7 @@ class RunSettings:
 
     run_id: str
     output: Path
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     asked: Asked
     """How to ask for this again."""
     part: Part = field(default_factory=Part)

@@ -1,6 +1,7 @@
 """What every test gets: this machine's network alone, a watched event loop, no settings from outside.
 
-Fixtures that several folders share stand in modules named *_fixtures.py, each a plug-in found by its name.
+Fixtures that several folders share stand in modules named *_fixtures.py, each a plug-in found by its name; what else
+they share is imported from whichever folder it is in. At the end all that was left behind is searched for the key.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 GUARD = str(HERE / "guard")
-FIXTURES = sorted(HERE.glob("*/*_fixtures.py"))
-sys.path[:0] = list(dict.fromkeys([GUARD, *(str(path.parent) for path in FIXTURES)]))
+FOLDERS = sorted(path for path in HERE.iterdir() if path.is_dir() and path.name != "__pycache__")
+sys.path[:0] = [GUARD, *(str(path) for path in FOLDERS if str(path) != GUARD)]
 
 import loopback_only  # noqa: E402 - found by the line above
 
-pytest_plugins = [path.stem for path in FIXTURES]
+pytest_plugins = ["canary", *(path.stem for path in sorted(HERE.glob("*/*_fixtures.py")))]
 
 loopback_only.install()
 # Children find the guard's sitecustomize first; this process has it already.

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Final, TextIO
 import click
 
 from batchgen import __version__
-from batchgen.errors import BatchgenError, ManifestError, OwnedError, ProviderError, StorageError, UsageError
+from batchgen.errors import BatchgenError, ManifestError, OwnedError, ProviderError, StorageError, UsageError, shown
 from batchgen.events import Ending
+from batchgen.keys import hide_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,11 +100,11 @@ def forget_reader(*streams: TextIO) -> None:
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    click.echo(shown(text), err=True)
 
 
 def _report(error: BaseException) -> str:
-    trace = "".join(traceback.format_exception(error))
+    trace = hide_all("".join(traceback.format_exception(error)))
     return (
         f"batchgen: this is a bug in batchgen ({type(error).__name__}); what is made stays, and a new run goes on.\n"
         f"Please report the lines below.\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 
@@ -19,6 +20,7 @@ from batchgen.cli.schema import schema
 from batchgen.cli.status import status
 from batchgen.cli.validate import validate
 from batchgen.cli.verify import verify
+from batchgen.keys import HidesKeys
 from batchgen.sandbox.command import command as sandbox
 
 
@@ -45,6 +47,8 @@ def _terminated(_number: int, _frame: object) -> None:
 def main() -> None:
     """Run the command line and exit with the code that its ending has."""
     with exits():
+        if logging.lastResort is not None:  # where warnings of the event loop and of libraries go
+            logging.lastResort.addFilter(HidesKeys())
         signal.signal(signal.SIGTERM, _terminated)
         code = batchgen.main(prog_name="batchgen", standalone_mode=False)
         sys.stdout.flush()

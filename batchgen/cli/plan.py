@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchgen.cli import options
-from batchgen.errors import one_line
+from batchgen.errors import one_line, shown_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,7 +80,7 @@ def plan(  # noqa: PLR0913 - one argument for each option
     made = make_plan(manifest, contents_of(folder), Part(only=only, sample=sample), first)
     if as_json:
         simulated = {"simulated": forecast_json(made, assume)} if simulate or assume else {}
-        click.echo(json.dumps(_as_json(made) | simulated, ensure_ascii=False, indent=2))
+        click.echo(shown_json(_as_json(made) | simulated, indent=2))
     else:
         click.echo(
             "\n".join([*_lines(made, folder), *(["", *forecast_lines(made, assume)] if simulate or assume else [])])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchgen.cli import options
+from batchgen.errors import shown, shown_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ def status(folder: Path, first: int, *, as_json: bool) -> None:
     from batchgen.report.status import status_of
 
     found = status_of(folder)
-    click.echo(json.dumps(_json(found), ensure_ascii=False) if as_json else "\n".join(_lines(found, first)))
+    click.echo(shown_json(_json(found)) if as_json else shown("\n".join(_lines(found, first))))
 
 
 def _json(found: Status) -> dict[str, Any]:

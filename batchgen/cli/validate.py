@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,7 @@ def validate(jobs: tuple[Path, ...], provider: str | None, overrides: Sequence[s
     Check JOBS and say everything that is wrong with them. Nothing is sent.
     """
     from batchgen.cli.exits import USAGE
-    from batchgen.errors import ManifestError, UsageError
+    from batchgen.errors import ManifestError, UsageError, shown, shown_json
     from batchgen.job import load_job, new_run_id
     from batchgen.manifest.survey import survey
 
@@ -44,7 +43,7 @@ def validate(jobs: tuple[Path, ...], provider: str | None, overrides: Sequence[s
             wrong += 1
             problems += str(error).split("\n")
             warnings += error.warning_lines() if isinstance(error, ManifestError) else []
-            click.echo(error.render() if isinstance(error, ManifestError) else f"batchgen: {error}", err=True)
+            click.echo(error.render() if isinstance(error, ManifestError) else shown(f"batchgen: {error}"), err=True)
         for warning in warnings:
             click.echo(warning, err=True)
         if as_json:
@@ -55,7 +54,7 @@ def validate(jobs: tuple[Path, ...], provider: str | None, overrides: Sequence[s
                 "problems": problems,
                 "warnings": warnings,
             }
-            click.echo(json.dumps(found, ensure_ascii=False))
+            click.echo(shown_json(found))
         elif not problems:
-            click.echo(f"{path}: right, {tasks:,} task{'' if tasks == 1 else 's'}")
+            click.echo(f"{shown(str(path))}: right, {tasks:,} task{'' if tasks == 1 else 's'}")
     sys.exit(USAGE if wrong else 0)

@@ -1,15 +1,17 @@
-"""A run's events in words, one line each; the same for every kind of terminal."""
+"""A run's events in words, one line each; the same for every kind of terminal, and none can steer it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 from batchgen.errors import one_line
-from batchgen.events import Ending, RunEnded, RunStarted, Stopping, TaskFailed, TaskMade, TaskRetried, Waiting
+from batchgen.events import Ending, Event, RunEnded, RunStarted, Stopping, TaskFailed, TaskMade, TaskRetried, Waiting
 
-if TYPE_CHECKING:
-    from batchgen.events import Event
+Told = TypeVar("Told", bound=Event)
 
+LONGEST_TEXT = 1_000
+"""Characters of a text that others wrote: a path, or a provider's words."""
 
 # What to do about pictures that are left, where that is not plain from why the run ended.
 GO_ON = {
@@ -23,28 +25,29 @@ GO_ON = {
 
 def told(event: Event) -> str:
     """One event as one line."""
-    match event:
-        case TaskMade():
+    match _printable(event):
+        case TaskMade() as event:
             mark = "filtered by the server" if event.filtered else "made"
             return f"{mark}: {event.picture} ({event.seconds:.1f} s{_tries(event.attempts)})"
-        case TaskRetried():
+        case TaskRetried() as event:
             after = f" in {event.after_s:.1f} s" if event.after_s else ""
             return f"again{after}: task {event.index}: {event.fault}: {event.words}"
-        case TaskFailed():
+        case TaskFailed() as event:
             task = f"task {event.index} ({one_line(event.prompt_id, 60)})"
             return f"failed: {task}: {event.fault}: {event.words}{_tries(event.attempts)}"
-        case Waiting():
+        case Waiting() as event:
             return f"waiting {duration(event.seconds)}: {event.why}"
-        case Stopping():
+        case Stopping() as event:
             return f"stopping: {event.what_now}"
-        case RunStarted():
+        case RunStarted() as event:
             return started_line(event)
-        case RunEnded():
+        case RunEnded() as event:
             return "; ".join(ended_lines(event))
 
 
 def started_line(event: RunStarted) -> str:
     """What is there and what is to do; more than a line where the last run left something to say."""
+    event = _printable(event)
     lines = [_to_do(event)]
     if event.ledger_set_aside:
         lines.append(
@@ -85,6 +88,7 @@ def _expected(amount: float | None) -> str:
 
 def ended_lines(event: RunEnded) -> list[str]:
     """What a run made and what it leaves, and where the pictures are."""
+    event = _printable(event)
     lines = []
     if event.why:
         lines.append(f"stopped: {event.why}")
@@ -98,6 +102,13 @@ def ended_lines(event: RunEnded) -> list[str]:
         lines.append(f"{pictures(event.left)} left to make{GO_ON.get(event.ending, '')}")
     lines.append(f"pictures and sidecars: {event.output}")
     return lines
+
+
+def _printable(event: Told) -> Told:
+    """The event with its texts safe to show: paths, and what providers and prompts say."""
+    values = {each.name: getattr(event, each.name) for each in fields(event)}
+    safe: Any = {name: one_line(value, LONGEST_TEXT) for name, value in values.items() if type(value) is str}
+    return replace(event, **safe)
 
 
 def _counts(event: RunEnded) -> str:

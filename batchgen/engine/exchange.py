@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from batchgen.keys import hide
 from batchgen.model import CutOff
 from batchgen.providers.conversation import Reply
 
@@ -78,4 +79,4 @@ class Exchange:
 
     def _without_key(self, text: str) -> str:
         """Hidden before anything is cut short, so that no part is left."""
-        return text.replace(self.key.reveal(), "***")
+        return hide(self.key, text)

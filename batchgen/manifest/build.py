@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,7 @@ def no_files(path: str) -> Iterator[str]:
 class Surroundings:
     """All that a job takes from outside its text."""
 
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     inspect_image: Callable[[str], InputImage]
     """Reads the input image at a path of the job; ValueError says why it can't be used."""
     stamps: Mapping[str, str]

@@ -26,6 +26,8 @@ SPLIT_ABOVE = 2_000
 """A prompt with more tasks than this gets folders by the first two characters of the id."""
 
 MOST_PART_BYTES = 120
+MOST_PARTS = 16
+"""With these a path is far shorter than a file system allows, whatever its output folder."""
 _TOKEN = re.compile(r"\{([^{}]*)\}")
 _VARIABLE = re.compile(r"vars\.[A-Za-z_][A-Za-z0-9_-]*")
 _RATIO = re.compile(r"(?<=\d):(?=\d)")
@@ -52,6 +54,8 @@ class PathTemplate:
             raise ValueError("a path ends with .{ext}; the bytes decide whether that is png, jpg or webp")
         if any(part in {"", ".", ".."} for part in parts):
             raise ValueError("a path stays below the output folder; use a/b, without a leading /, an empty part or ..")
+        if len(parts) > MOST_PARTS:
+            raise ValueError(f"{len(parts)} parts between slashes; accepted: at most {MOST_PARTS}")
         if re.search(r"[{}\\\x00-\x1f]", _TOKEN.sub("", stem)):
             raise ValueError("a stray brace, backslash or control; tokens are written {seed} or {id:12}")
         return cls(tuple(_pieces(part) for part in parts))
@@ -142,14 +146,21 @@ def safe_name(text: str) -> str:
     """One part of a path: no separators, controls, reserved device names, leading dots or trailing dots and spaces."""
     if _PLAIN.fullmatch(text):
         return text
-    shown = "".join(char for char in _UNSAFE.sub("-", text) if unicodedata.category(char)[0] != "C")
+    shown = "".join(char for char in _UNSAFE.sub("-", text) if not _steers(unicodedata.category(char)))
     name = unicodedata.normalize("NFC", shown).strip(" .")
     if len(name.encode()) > MOST_PART_BYTES:
         kept = name.encode()[: MOST_PART_BYTES - 7].decode(errors="ignore")
         name = f"{kept}-{short_digest(text)[:6]}"  # two long names that begin alike stay two
     if not name:
         return "_"
+    if name.lower().endswith(".json"):
+        name += "_"  # `fox.json.part` is the sidecar's of `fox` until it is whole
     return f"_{name}" if _RESERVED.fullmatch(name) else name
+
+
+def _steers(category: str) -> bool:
+    """Controls, bidi marks and the like, and ends of lines and paragraphs."""
+    return category[0] == "C" or category in {"Zl", "Zp"}
 
 
 def slug(text: str, most: int = 40) -> str:

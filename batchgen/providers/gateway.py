@@ -13,6 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from batchgen.keys import hide
 from batchgen.model import Billing, CutOff, Failure, Fault, Request, Secret, Success, Window
 from batchgen.providers.capabilities import Capabilities, Choice, File, Model, Number, Text, Whole
 from batchgen.providers.conversation import Body, Call, Conversation, Provider, Reply
@@ -132,12 +133,11 @@ def read_reply(reply: Reply, key: Secret) -> Outcome:
 
 def _masked(reply: Reply, key: Secret) -> Reply:
     """The reply without the key, should the server echo it: hidden before anything is cut short."""
-    secret = key.reveal()
-    headers = {name: value.replace(secret, "***") for name, value in reply.headers.items()}
-    flaw = reply.flaw
-    if secret in reply.text and not isinstance(flaw, CutOff):
+    headers = {name: hide(key, value) for name, value in reply.headers.items()}
+    text, flaw = hide(key, reply.text), reply.flaw
+    if text != reply.text and not isinstance(flaw, CutOff):
         flaw = flaw and "not a picture"  # it quotes the bytes, and may hold a part of the key
-    return replace(reply, headers=headers, text=reply.text.replace(secret, "***"), flaw=flaw)
+    return replace(reply, headers=headers, text=text, flaw=flaw)
 
 
 def _read_picture(reply: Reply) -> Outcome:

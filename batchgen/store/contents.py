@@ -143,16 +143,17 @@ class _Look:
 
     def _sidecar(self, folder: str, name: str, entry: os.DirEntry[str], files: Mapping[str, os.DirEntry[str]]) -> None:
         area, _, stem = (folder + name.removesuffix(SIDECAR)).partition("/")
-        if row := self.known.pop(folder + name, None):
-            whole = _size(files.get(row.path.rpartition("/")[2])) == row.size_bytes
-            self._record(row.task_id, row.task_index, stem, area, whole=whole)
-            if not whole:
-                self.gone.append(row.path)
-        elif record := record_of(Path(entry.path)):
+        row = self.known.pop(folder + name, None)
+        if row and _size(files.get(row.path.rpartition("/")[2])) == row.size_bytes:
+            self._record(row.task_id, row.task_index, stem, area, whole=True)
+            return
+        if row:  # the picture is gone, or a flipped bit in the ledger says so: the sidecar knows
+            self.gone.append(row.path)
+        if record := record_of(Path(entry.path)):
             whole = _size(files.get(record.picture_file)) == record.size_bytes
             self._record(record.task_id, record.index, stem, area, whole=whole)
             self.billed_usd += record.billed_usd
-            if whole:
+            if whole and _is_text(folder + record.picture_file):
                 self.unknown.append((folder + record.picture_file, record))
 
     def end(self) -> None:
@@ -180,6 +181,15 @@ class _Look:
 
 def _size(entry: os.DirEntry[str] | None) -> int | None:
     return None if entry is None else entry.stat(follow_symlinks=False).st_size
+
+
+def _is_text(path: str) -> bool:
+    """The ledger holds no names of other bytes; what lies there is told by its sidecar alone."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _sidecar_of(picture: str) -> str:

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from batchgen.errors import StorageError
+from batchgen.errors import StorageError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +35,9 @@ MIGRATIONS: Final[Sequence[str]] = (
 """The script that brings a ledger of version n, its user_version, to version n + 1."""
 
 TABLES: Final = {"runs", "attempts", "pictures", "failures"}
-DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_NO_CODE: Final = 0
+DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, _NO_CODE}
+"""The last two are of tables that are not as we made them, and of text that is none: what we ask is always the same."""
 _BUSY_MS: Final = 10_000
 """How long to wait for a reader that has just opened the ledger."""
 
@@ -120,6 +122,15 @@ def faults(path: Path) -> Iterator[None]:
         if code in DAMAGED:
             raise DamagedError(f"{path}: {error}") from error
         raise StorageError(f"{path}: {error}; {_REMEDIES.get(code, _LOOK)}") from error
+
+
+@contextmanager
+def sense(path: Path) -> Iterator[None]:
+    """A flipped bit in a value is no damage to SQLite: what batchgen never writes is."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+        raise DamagedError(f"{path}: holds what batchgen never writes ({one_line(str(error), 200)})") from error
 
 
 _LOOK: Final = "look at the disk, or choose another folder with --output: what is made stays"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, asynccontextmanager, closing
+from collections import deque
+from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Self
@@ -20,7 +21,7 @@ from batchgen.store.names import AREAS, Spot, spot, stem_name
 from batchgen.store.pictures import PictureSink
 from batchgen.store.rows import AttemptRow, PictureRow
 from batchgen.store.run_log import RunLog
-from batchgen.store.tree import Tree, disk_errors, is_folder
+from batchgen.store.tree import Tree, disk_errors, is_file, is_folder
 from batchgen.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class OutputFolder:
         with disk_errors(root), ExitStack() as undone:
             if root.exists() and not root.is_dir():
                 raise StorageError(f"{root}: is not a folder; choose another one with --output, or move it away")
+            tree = Tree(root)
             durable.make_folders(root)
             refuse_network(root)
             lock = FolderLock.take(root, run)
@@ -75,7 +77,7 @@ class OutputFolder:
                 is_folder(root / area)
             ledger, set_aside = open_ledger(root)
             undone.pop_all()
-        return cls(path, run, Tree(root), lock, ledger, set_aside)
+        return cls(path, run, tree, lock, ledger, set_aside)
 
     def close(self) -> None:
         """Let another run have the folder."""
@@ -92,18 +94,22 @@ class OutputFolder:
         with disk_errors(self.root):
             cleared = leftovers.clear(self._tree)
             try:
-                found = self._reconcile()
+                found, lost = self._reconcile()
             except DamagedError:
                 self.ledger.close()
                 self.ledger, self.set_aside = begin_anew(self.root)
-                found = self._reconcile()
-            return Recovered(contents=found, finished=cleared.finished, lost=self.ledger.lose())
+                found, lost = self._reconcile()
+            return Recovered(contents=found, finished=cleared.finished, lost=lost)
 
-    def _reconcile(self) -> Contents:
+    def _reconcile(self) -> tuple[Contents, Sequence[AttemptRow]]:
+        """DamagedError where the ledger can't be read, all of it that a run reads."""
         found = contents.scan(self.root, self.ledger)
-        self.ledger.adopt([_adopted(path, record) for path, record in found.unknown])
         self.ledger.forget(pictures=found.gone)
-        return found
+        self.ledger.adopt([_adopted(path, record) for path, record in found.unknown])
+        lost = self.ledger.lose()
+        self.ledger.bill()
+        deque(self.ledger.failed_attempts(), maxlen=0)
+        return found, lost
 
     @asynccontextmanager
     async def writer(self, run: str) -> AsyncIterator[Writer]:
@@ -149,9 +155,13 @@ class OutputFolder:
             self.ledger.forget(pictures=[f"{taken.parent}/{entry.name}" for entry in found])
 
     def save_job(self, text: bytes) -> None:
-        """Keep the job as last run, in one step."""
-        with disk_errors(self.root / JOB):
-            durable.replace(self.root / JOB, text)
+        """Keep the job as last run, in one step; another one goes to `replaced/`: it may be somebody's own."""
+        job = self.root / JOB
+        with disk_errors(job):
+            is_file(job.with_name(f"{JOB}.part"))
+            if is_file(job) and job.read_bytes() != text:
+                self._set_aside(PurePosixPath(), (JOB,))
+            durable.replace(job, text)
 
     def _forget(self, place: Spot) -> None:
         folder = self.root / place.folder
@@ -194,8 +204,9 @@ def contents_of(path: Path) -> Contents:
         ledger = look_at_ledger(root)
         if ledger is None:
             return contents.scan(root, None)
-        with closing(ledger):
+        with closing(ledger), suppress(DamagedError):
             return contents.scan(root, ledger)
+        return contents.scan(root, None)  # as a run would, which sets the ledger aside
 
 
 def _adopted(path: str, record: MadeRecord) -> tuple[PictureRow, list[AttemptRow]]:

@@ -26,6 +26,7 @@ from batchgen.store.database import (
     connect,
     faults,
     migrate,
+    sense,
     tables_of,
     version_of,
 )
@@ -87,9 +88,17 @@ class Ledger:
         with faults(path):
             if path.with_name(f"{path.name}-wal").exists():  # a run goes on, or was killed
                 with suppress(sqlite3.OperationalError):  # where nothing can be written beside it
-                    return cls(connect(path, f"{uri}?mode=ro"), path)
+                    return cls._made(connect(path, f"{uri}?mode=ro"), path)
             # Else SQLite would make the files in which readers and writers meet, and nobody is there.
-            return cls(connect(path, f"{uri}?immutable=1"), path)
+            return cls._made(connect(path, f"{uri}?immutable=1"), path)
+
+    @classmethod
+    def _made(cls, connection: sqlite3.Connection, path: Path) -> Self | None:
+        """None where a run was killed before it had made a single table."""
+        if tables_of(connection):
+            return cls(connection, path)
+        connection.close()
+        return None
 
     def close(self) -> None:
         """All that was committed is in the one file then."""
@@ -109,19 +118,20 @@ class Ledger:
     def runs(self) -> list[RunRow]:
         """Every run, the first one first."""
         rows = self._rows("SELECT id, started, tasks, orphaned, settings, ended, ending, why FROM runs ORDER BY seq")
-        return [
-            RunRow(
-                id=run,
-                started=started,
-                tasks=tasks,
-                orphaned=orphaned,
-                asked=Asked(**json.loads(settings)),
-                ended=ended,
-                ending=ending,
-                why=why,
-            )
-            for run, started, tasks, orphaned, settings, ended, ending, why in rows
-        ]
+        with sense(self._path):
+            return [
+                RunRow(
+                    id=run,
+                    started=started,
+                    tasks=tasks,
+                    orphaned=orphaned,
+                    asked=Asked(**json.loads(settings)),
+                    ended=ended,
+                    ending=ending,
+                    why=why,
+                )
+                for run, started, tasks, orphaned, settings, ended, ending, why in rows
+            ]
 
     def pictures(self) -> Iterator[PictureRow]:
         """Every picture, in the order in which they were kept."""
@@ -131,10 +141,11 @@ class Ledger:
     def failures(self) -> list[FailureRow]:
         """Every task that ended without a picture."""
         query = "SELECT task, idx, prompt_id, fault, billing, status, words FROM failures ORDER BY idx, task"
-        return [
-            FailureRow(task, index, prompt, Fault(fault), Billing(billing), status, words)
-            for task, index, prompt, fault, billing, status, words in self._rows(query)
-        ]
+        with sense(self._path):
+            return [
+                FailureRow(task, index, prompt, Fault(fault), Billing(billing), status, words)
+                for task, index, prompt, fault, billing, status, words in self._rows(query)
+            ]
 
     def counts(self) -> tuple[int, int]:
         """How many pictures are kept, and how many that the server filtered."""
@@ -156,15 +167,17 @@ class Ledger:
         spent = at_most = Decimal(0)
         attempts = unsettled = 0
         unpriced, faults = False, Bill().faults
-        for billing, fault, usd, count in self._rows(query):
-            attempts += count
-            unsettled += 0 if billing else count
-            if fault:
-                faults[Fault(fault)] += count
-            if billing != Billing.NO:
-                unpriced = unpriced or usd is None
-                at_most += Decimal(usd or 0) * count
-                spent += Decimal(usd or 0) * count if billing == Billing.YES else 0
+        with sense(self._path):
+            for billing, fault, usd, count in self._rows(query):
+                attempts += count
+                unsettled += 0 if billing else count
+                if fault:
+                    faults[Fault(fault)] += count
+                billed = Billing(billing or Billing.MAYBE)
+                if billed is not Billing.NO:
+                    unpriced = unpriced or usd is None
+                    at_most += Decimal(usd or 0) * count
+                    spent += Decimal(usd or 0) * count if billed is Billing.YES else 0
         return Bill(
             spent=spent, at_most=at_most, unpriced=unpriced, faults=faults, attempts=attempts, unsettled=unsettled
         )
@@ -180,17 +193,17 @@ class Ledger:
         if not found:
             return
         tasks = [picture.task_id for picture, _ in found]
-        known = {
+        known: dict[tuple[str, int, str], int | None] = {
             (row.task_id, row.attempt.number, row.attempt.started): seq
             for seq, row in self._attempts("task IN (SELECT value FROM json_each(?))", json.dumps(tasks))
         }
         with self._writing() as db:
             db.executemany("INSERT INTO pictures VALUES (NULL, ?, ?, ?, ?, ?, ?)", [picture for picture, _ in found])
             for row in (row for _, attempts in found for row in attempts):
-                seq = known.get((row.task_id, row.attempt.number, row.attempt.started))
-                if seq is None:
-                    seq = db.execute(_BEGIN, _begun(None, None, row)).lastrowid
-                db.execute(_SETTLE, _settled(seq, row.attempt))
+                key = (row.task_id, row.attempt.number, row.attempt.started)
+                if key not in known:  # a pair that was copied tells of the same attempts
+                    known[key] = db.execute(_BEGIN, _begun(None, None, row)).lastrowid
+                db.execute(_SETTLE, _settled(known[key], row.attempt))
 
     def forget(self, *, pictures: Sequence[str] = (), failures: Sequence[str] = ()) -> None:
         """Drop pictures, by path, that are gone from the disk, and failures, by task, that no longer stand."""
@@ -229,12 +242,12 @@ class Ledger:
             db.executemany("DELETE FROM attempts WHERE seq = ?", [(seq,) for seq in changes.withdrawn])
             db.executemany("INSERT INTO pictures VALUES (NULL, ?, ?, ?, ?, ?, ?)", changes.pictures)
             db.executemany("DELETE FROM failures WHERE task = ?", [(row.task_id,) for row in changes.pictures])
-            db.executemany(_FAIL, [(*failure, self._run) for failure in changes.failures])
+            db.executemany(_FAIL, [_failed(failure, self._run) for failure in changes.failures])
 
     def fail(self, failures: Iterable[FailureRow]) -> None:
         """Tasks that ended without a picture."""
         with self._writing() as db:
-            db.executemany(_FAIL, [(*failure, self._run) for failure in failures])
+            db.executemany(_FAIL, [_failed(failure, self._run) for failure in failures])
 
     def end(self, *, ended: str, ending: str, why: str) -> None:
         """The run has ended in order."""
@@ -271,16 +284,18 @@ class Ledger:
         for seq, task, index, number, started, usd, seconds, billing, fault, status, words in self._rows(
             query + where, *values
         ):
-            attempt = Attempt(
-                number=number,
-                started=started,
-                seconds=seconds or 0.0,
-                billing=Billing(billing or Billing.MAYBE),
-                fault=Fault(fault) if fault else None,
-                status=status,
-                words=words or "",
-            )
-            yield seq, AttemptRow(task, index, attempt, None if usd is None else Decimal(usd))
+            with sense(self._path):
+                attempt = Attempt(
+                    number=number,
+                    started=started,
+                    seconds=seconds or 0.0,
+                    billing=Billing(billing or Billing.MAYBE),
+                    fault=Fault(fault) if fault else None,
+                    status=status,
+                    words=words or "",
+                )
+                row = AttemptRow(task, index, attempt, None if usd is None else Decimal(usd))
+            yield seq, row
 
     def _rows(self, query: str, *values: str) -> Iterator[Any]:
         with faults(self._path):
@@ -317,6 +332,13 @@ def _begun(seq: int | None, run: int | None, row: AttemptRow) -> tuple[Any, ...]
 
 
 def _settled(seq: int | None, attempt: Attempt) -> tuple[Any, ...]:
-    # Half a surrogate pair, out of a header that is no UTF-8, is no text to SQLite.
-    words = attempt.words.encode(errors="backslashreplace").decode()
-    return attempt.seconds, attempt.billing, attempt.fault, attempt.status, words, seq
+    return attempt.seconds, attempt.billing, attempt.fault, attempt.status, _text(attempt.words), seq
+
+
+def _failed(failure: FailureRow, run: int | None) -> tuple[Any, ...]:
+    return *failure._replace(words=_text(failure.words)), run
+
+
+def _text(words: str) -> str:
+    """Half a surrogate pair, out of a header or a name that is no UTF-8, is no text to SQLite."""
+    return words.encode(errors="backslashreplace").decode()

@@ -6,10 +6,10 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from batchgen.errors import StorageError
 from batchgen.store import durable
 from batchgen.store.database import DamagedError
 from batchgen.store.ledger import LEDGER, Ledger
+from batchgen.store.tree import is_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +26,7 @@ def open_ledger(root: Path) -> tuple[Ledger, Path | None]:
     """
     path = root / LEDGER
     for name in (path, *_beside(path)):
-        if name.is_symlink() or (name.exists() and not name.is_file()):
-            raise StorageError(f"{name}: is no file of batchgen; move it away, or choose another folder with --output")
+        is_file(name)
     if not path.exists():
         for stray in _beside(path):
             stray.unlink(missing_ok=True)

@@ -6,10 +6,12 @@ import fcntl
 import json
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from batchgen.errors import OwnedError, StorageError
+from batchgen.store.tree import is_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,21 +51,14 @@ class FolderLock:
             OSError: As the disk says.
         """
         path = root / LOCK
-        _refuse_other_kinds(path)
+        is_file(path)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _refuse_foreign(descriptor, path)
+            _own(descriptor, root)
             os.ftruncate(descriptor, 0)
-            os.pwrite(
-                descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "run": run}).encode(), 0
-            )
-        except BlockingIOError:
-            owner = _read(descriptor)
-            os.close(descriptor)
-            raise OwnedError(
-                f"{root}: another run owns this folder ({owner or 'it does not say which'}); "
-                "wait for its end, or give another folder with --output"
-            ) from None
+            said = {"pid": os.getpid(), "host": socket.gethostname(), "run": run}
+            os.pwrite(descriptor, json.dumps(said).encode(), 0)
         except BaseException:
             os.close(descriptor)
             raise
@@ -79,7 +74,8 @@ def owner(root: Path) -> Owner | None:
     """The run that has the folder just now, or None; takes nothing."""
     path = root / LOCK
     try:
-        _refuse_other_kinds(path)
+        if not is_file(path):
+            return None
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, StorageError):
         return None
@@ -92,6 +88,23 @@ def owner(root: Path) -> Owner | None:
     return None
 
 
+def _own(descriptor: int, root: Path) -> None:
+    """Lock it, unless another run has; who only looks has it for an instant too, but shared."""
+    while True:
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = _read(descriptor)
+            raise OwnedError(
+                f"{root}: another run owns this folder ({owner or 'it does not say which'}); "
+                "wait for its end, or give another folder with --output"
+            ) from None
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
 def _read(descriptor: int) -> Owner | None:
     try:
         said = json.loads(os.pread(descriptor, _MOST_BYTES, 0))
@@ -100,6 +113,7 @@ def _read(descriptor: int) -> Owner | None:
         return None
 
 
-def _refuse_other_kinds(path: Path) -> None:
-    if path.is_symlink() or (path.exists() and not path.is_file()):
+def _refuse_foreign(descriptor: int, path: Path) -> None:
+    """What is in somebody's file of this name is not written over; after a power cut ours may hold zeros."""
+    if os.pread(descriptor, _MOST_BYTES, 0).strip(b"\0") and _read(descriptor) is None:
         raise StorageError(f"{path}: is no file of batchgen; move it away, or choose another folder with --output")

@@ -21,6 +21,10 @@ PICTURES = (".png", ".jpg", ".webp")
 
 _SUFFIXES = (SIDECAR_PART, SIDECAR, PICTURE_PART, *PICTURES)
 _LONGEST_NAME_BYTES = 255 - len(SIDECAR_PART)
+LONGEST_STEM_BYTES = 2_000
+"""A job's paths stay below this: 16 parts of at most 121 bytes."""
+LONGEST_BELOW_BYTES = LONGEST_STEM_BYTES + 100
+"""Of a file's path below the output folder: `images/` and the like before the stem, and what comes behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ def spot(area: str, stem: str) -> Spot:
         raise ValueError(f"unsafe stem {stem!r}")
     if max(len(part.encode()) for part in parts) > _LONGEST_NAME_BYTES:
         raise ValueError(f"stem {stem!r} has a part of more than {_LONGEST_NAME_BYTES} bytes")
+    if len(stem.encode()) > LONGEST_STEM_BYTES:
+        raise ValueError(f"stem {stem!r} has more than {LONGEST_STEM_BYTES} bytes")
     return Spot(PurePosixPath(area, *parts[:-1]), parts[-1])
 
 

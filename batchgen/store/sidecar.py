@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from batchgen.model import Picture, Request, Success, Task
 
 T = TypeVar("T", str, int)
+D = TypeVar("D", int, None)
 
 SCHEMA_VERSION = 1
+_LARGEST = 2**63 - 1
+"""What SQLite holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +145,8 @@ def read_sidecar(content: bytes) -> MadeRecord | None:
             picture_file=file,
             sha256=_at(document, str, "picture", "sha256"),
             size_bytes=_at(document, int, "picture", "bytes"),
-            index=index if type(index := document["task"].get("index")) is int else -1,
-            usd=Decimal(str(document["cost"]["usd"])) if document.get("cost") else None,
+            index=_int(document["task"].get("index"), -1),
+            usd=_price(document["cost"]["usd"]) if document.get("cost") else None,
             attempts=[_read_attempt(attempt) for attempt in document["attempts"]],
             sidecar_sha256=hashlib.sha256(content).hexdigest(),
         )
@@ -159,8 +162,19 @@ def _read_attempt(said: Any) -> Attempt:
         seconds=float(said["seconds"]),
         billing=Billing(said["billing"]),
         fault=Fault(said["fault"]) if said["fault"] else None,
-        status=said["status"] if type(said["status"]) is int else None,
+        status=_int(said["status"], None),
     )
+
+
+def _int(said: Any, default: D) -> int | D:
+    return said if type(said) is int and abs(said) <= _LARGEST else default
+
+
+def _price(said: Any) -> Decimal:
+    price = Decimal(str(said))
+    if not price.is_finite() or price < 0:
+        raise ValueError(said)
+    return price
 
 
 def _at(document: Any, kind: type[T], *path: str) -> T:
@@ -168,4 +182,8 @@ def _at(document: Any, kind: type[T], *path: str) -> T:
         document = document[key]
     if type(document) is not kind:
         raise TypeError(path)
+    if isinstance(document, str):
+        document.encode()  # half a surrogate pair is no text to SQLite
+    elif _int(document, None) is None:
+        raise ValueError(path)
     return document

@@ -1,4 +1,7 @@
-"""The folders below one output folder: none is a symbolic link, and each is durable before a file in it counts."""
+"""What stands below one output folder: no symbolic link, no file of another name, no path too long for its pictures.
+
+A folder is durable before a file in it counts.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,18 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from batchgen.errors import StorageError
+from batchgen.errors import StorageError, one_line
 from batchgen.store import durable
+from batchgen.store.names import LONGEST_BELOW_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path, PurePosixPath
 
 _REMEMBERED = 50_000
+_LONGEST_PATH_BYTES = 4095
+"""Linux's PATH_MAX without its NUL."""
+_LONGEST_SHOWN = 1_000
 
 _REMEDIES = {
     errno.ENOSPC: "free some space, then run again: what is made stays",
@@ -25,6 +32,8 @@ _REMEDIES = {
     errno.EACCES: "choose a folder of yours with --output, or allow writing there",
     errno.EPERM: "choose a folder of yours with --output, or allow writing there",
     errno.ENOTDIR: "a file stands where a folder is needed: move it away, or choose another folder with --output",
+    errno.ENAMETOOLONG: "choose a folder with a shorter path with --output",
+    errno.ELOOP: "a symbolic link leads to itself: remove it, or choose another folder with --output",
     errno.EEXIST: "something else stands there: move it away, or choose another folder with --output",
 }
 
@@ -39,13 +48,18 @@ def disk_errors(place: Path) -> Iterator[None]:
         remedy = _REMEDIES.get(
             error.errno or 0, "look at the disk, or choose another folder with --output: what is made stays"
         )
-        raise StorageError(f"{error.filename or place}: {cause}; {remedy}") from error
+        raise StorageError(f"{_shown(error.filename or place)}: {cause}; {remedy}") from error
 
 
 class Tree:
     """The folders below `root`; safe to use from several threads."""
 
     def __init__(self, root: Path) -> None:
+        """StorageError where a picture's path could become longer than a path may be, and be found so once paid for."""
+        if len(os.fsencode(root)) + LONGEST_BELOW_BYTES > _LONGEST_PATH_BYTES:
+            raise StorageError(
+                f"{_shown(root)}: is too long a path for pictures below it; {_REMEDIES[errno.ENAMETOOLONG]}"
+            )
         self.root = root
         self._durable: set[Path] = set()
         self._making = threading.Lock()
@@ -84,8 +98,35 @@ def is_folder(path: Path) -> bool:
         return False
     if stat.S_ISLNK(mode):
         raise StorageError(
-            f"{path}: is a symbolic link, and pictures stay inside the output folder; put a real folder there"
+            f"{_shown(path)}: is a symbolic link, and pictures stay inside the output folder; put a real folder there"
         )
     if not stat.S_ISDIR(mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     return True
+
+
+def is_file(path: Path) -> bool:
+    """False when it is missing; what is there must be a plain file that has no other name.
+
+    Another name may lie outside the output folder, or in a backup, and what is written to one is written to both.
+
+    Raises:
+        StorageError: It is something else.
+        OSError: As the disk says.
+    """
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(found.st_mode):
+        raise StorageError(f"{_shown(path)}: is no file of batchgen; {_MOVE}")
+    if found.st_nlink > 1:
+        raise StorageError(f"{_shown(path)}: is a file that has another name too (a hard link); {_MOVE}")
+    return True
+
+
+_MOVE = "move it away, or choose another folder with --output"
+
+
+def _shown(path: object) -> str:
+    return one_line(os.fsdecode(path) if isinstance(path, bytes) else str(path), _LONGEST_SHOWN)

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
+import canary
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
@@ -33,6 +35,10 @@ class Ended:
     code: int
     out: str
     err: str
+
+    def __post_init__(self) -> None:
+        """What it said is searched for the key when all tests are over."""
+        canary.heard(self.out, self.err)
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
@@ -96,7 +102,7 @@ class OutsideSandbox:
 @contextmanager
 def outside_sandbox(*options: str) -> Iterator[OutsideSandbox]:
     """A sandbox with small pictures on a free port, as a process."""
-    command = [*BATCHGEN, "sandbox", "--port", "0", "--size", "small", "--json", *options]
+    command = [*BATCHGEN, "sandbox", "--port", "0", "--size", "small", "--json", "--key", canary.KEY, *options]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
             assert process.stdout is not None
@@ -123,7 +129,7 @@ class Mark:
         return self.sandbox.log()[self.before :]
 
 
-KEY = {"PICTURE_KEY": "sandbox"}
+KEY = {"PICTURE_KEY": canary.KEY}
 """The environment in which the jobs of `job_for` find their key."""
 
 

@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import canary
 import pytest
 from processes import KEY, Mark, batchgen, job_for
 
@@ -197,8 +198,9 @@ def test_a_key_that_is_none(tmp_path: Path, sandbox: Mark, key: str) -> None:
 
 def test_a_key_file(tmp_path: Path, sandbox: Mark) -> None:
     (tmp_path / JOB).write_text(job_for(sandbox.url))
-    file = tmp_path / "key"
-    file.write_text("sandbox\n")
+    (tmp_path / "planted").mkdir()
+    file = tmp_path / "planted/key"
+    file.write_text(f"{canary.KEY}\n")
     file.chmod(0o644)
     ended = batchgen("run", JOB, cwd=tmp_path, env={"PICTURE_KEY_FILE": str(file)})
     assert ended.code == 2

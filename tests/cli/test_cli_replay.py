@@ -7,6 +7,7 @@ from pathlib import Path
 from shutil import copy
 from typing import TYPE_CHECKING, Any
 
+import canary
 import pytest
 from in_process import called
 from processes import Mark, OutsideSandbox, assert_whole, batchgen, job_for, pictures, sidecars
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 INPUTS = Path(__file__).parents[2] / "jobs/inputs"
-KEYS = {"PICTURE_KEY": "sandbox", "GATEWAY_API_KEY": "sandbox"}
+KEYS = {"PICTURE_KEY": canary.KEY, "GATEWAY_API_KEY": canary.KEY}
 """The job's own variable, and the one that a replay reads where nothing else is said."""
 
 JOB = """\

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+import canary
 import pytest
 from PIL import Image
 from processes import outside_sandbox
@@ -57,14 +58,14 @@ def faulty(request: pytest.FixtureRequest) -> Iterator[OutsideSandbox]:
 
 async def test_every_picture_once_whatever_goes_wrong(tmp_path: Path, faulty: OutsideSandbox) -> None:
     job = {"prompts": ["a fox", "an owl"], "sweep": {"seed": list(range(1, 7)), "output_format": ["png", "jpeg"]}}
-    whole = await run_text(tmp_path, job_text(faulty.url, job), key="sandbox")
+    whole = await run_text(tmp_path, job_text(faulty.url, job), key=canary.KEY)
     _assert_as_witnessed(whole, faulty.log(), 24)
 
 
 async def test_what_was_billed_is_what_the_server_billed(tmp_path: Path) -> None:
     with outside_sandbox("--limit", "none", "--seed", "5", "--fail", "cut=0.1", "--fail", "500=0.1") as sandbox:
         job = {"prompts": ["a fox"], "sweep": {"seed": list(range(1, 21))}}
-        whole = await run_text(tmp_path, job_text(sandbox.url, job), key="sandbox")
+        whole = await run_text(tmp_path, job_text(sandbox.url, job), key=canary.KEY)
         billed = sum(each["billed_credits"] for each in sandbox.log())
     assert whole.ended.spent_usd == pytest.approx(billed / 100)
 
@@ -73,7 +74,7 @@ async def test_the_limit_is_never_passed(tmp_path: Path) -> None:
     # The job's limit is the server's own; between them is the limiter's margin, 150 ms of a window of 6 s.
     with outside_sandbox("--limit", "30/6s", "--penalty", "2") as sandbox:
         job = {"prompts": ["a fox"], "sweep": {"seed": list(range(1, 71))}}
-        whole = await run_text(tmp_path, job_text(sandbox.url, job, rate_limit="30/6s"), key="sandbox")
+        whole = await run_text(tmp_path, job_text(sandbox.url, job, rate_limit="30/6s"), key=canary.KEY)
         log = sandbox.log()
     assert {each["status"] for each in log} == {200}
     _assert_as_witnessed(whole, log, 70)
@@ -83,7 +84,7 @@ async def test_the_limit_is_never_passed(tmp_path: Path) -> None:
 async def test_a_limit_that_is_tighter_than_the_job_knows_costs_time_alone(tmp_path: Path) -> None:
     with outside_sandbox("--limit", "20/1s", "--penalty", "1", "--retry-after") as sandbox:
         job = {"prompts": ["a fox"], "sweep": {"seed": list(range(1, 36))}}
-        whole = await run_text(tmp_path, job_text(sandbox.url, job), key="sandbox")
+        whole = await run_text(tmp_path, job_text(sandbox.url, job), key=canary.KEY)
         log = sandbox.log()
     assert {each["status"] for each in log} == {200, 429}
     _assert_as_witnessed(whole, log, 35)
@@ -94,7 +95,7 @@ async def test_image_to_image_keeps_its_input_at_strength_0(tmp_path: Path) -> N
     Image.radial_gradient("L").resize((64, 64)).convert("RGB").save(tmp_path / "input.png")
     job = {"prompts": ["a fox"], "defaults": {"image": "input.png", "seed": 7}, "sweep": {"strength": [0, 1]}}
     with outside_sandbox() as sandbox:
-        whole = await run_text(tmp_path, job_text(sandbox.url, job), key="sandbox")
+        whole = await run_text(tmp_path, job_text(sandbox.url, job), key=canary.KEY)
         _assert_as_witnessed(whole, sandbox.log(), 2)
     kept, new = (Image.open(whole.folder / made.picture) for made in sorted(whole.made, key=lambda each: each.index))
     with Image.open(tmp_path / "input.png") as given, kept, new:

@@ -9,6 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 from blockbuster import BlockingError
 from loopback_only import OutsideError, is_here
@@ -131,6 +132,8 @@ def test_other_machines_are_not_here(host: object) -> None:
 
 
 async def test_a_blocking_call_of_batchgen_in_the_event_loop_fails(tmp_path: Path) -> None:
+    await anyio.Path(tmp_path / "key").write_text("sandbox")
+    await anyio.Path(tmp_path / "key").chmod(0o600)
     with pytest.raises(BlockingError):
         read_key("SOME_KEY", {"SOME_KEY_FILE": str(tmp_path / "key")})
     with pytest.raises(BlockingError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -89,11 +90,47 @@ async def test_a_pair_that_was_moved_is_known_where_it_is_now(tried: OutputFolde
     assert folder.ledger.bill() == WHOLE
 
 
-async def test_a_copied_pair_is_paid_for_once(tried: OutputFolder) -> None:
+@pytest.mark.parametrize("without_ledger", [False, True])
+async def test_a_copied_pair_is_paid_for_once(tried: OutputFolder, *, without_ledger: bool) -> None:
     shutil.copytree(tried.root / "images/a-red-fox", tried.root / "images/the best")
-    folder = again(tried)
+    folder = again(tried, without_ledger=without_ledger)
     assert len(list(folder.ledger.pictures())) == 2
     assert folder.ledger.bill() == WHOLE
+
+
+@pytest.mark.parametrize("without_ledger", [False, True])
+async def test_a_folder_whose_name_is_no_text_holds_what_it_holds(tried: OutputFolder, *, without_ledger: bool) -> None:
+    (tried.root / "images/a-red-fox").rename(tried.root / os.fsdecode(b"images/f\xfcchse"))
+    for _ in range(2):
+        folder = again(tried, without_ledger=without_ledger)
+        assert set(contents_of(folder.path).made) == {task().id}
+        assert list(folder.ledger.pictures()) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b'"abcdefghijkl"', b'"\\ud800"'),
+        (b'"index": 7', b'"index": 77777777777777777777'),
+        (b'"status": 200', b'"status": 77777777777777777777'),
+        (b'"number": 3', b'"number": 77777777777777777777'),
+        (b'"usd": 0.03', b'"usd": NaN'),
+        (b'"usd": 0.03', b'"usd": 1e999'),
+        (b'"usd": 0.03', b'"usd": -1'),
+        (b'"seconds": 0.41', b'"seconds": NaN'),
+    ],
+    ids=lambda change: change[1].decode(),
+)
+async def test_no_value_in_a_sidecar_stops_a_run_or_spoils_the_bill(
+    tried: OutputFolder, change: tuple[bytes, bytes]
+) -> None:
+    sidecar = tried.root / "images/a-red-fox/7-abcdefghijkl.json"
+    content = sidecar.read_bytes()
+    assert change[0] in content
+    sidecar.write_bytes(content.replace(*change))
+    for _ in range(2):
+        bill = again(tried, without_ledger=True).ledger.bill()
+        assert bill in (WHOLE, Bill())
 
 
 async def test_a_lost_attempt_whose_picture_comes_back_was_billed_after_all(folder: OutputFolder) -> None:

@@ -209,5 +209,7 @@ def test_a_value_of_another_type_is_refused(ledger: Ledger) -> None:
 def test_any_words_are_kept_as_text(words: str, ledger: Ledger) -> None:
     (number,) = start(ledger, begun())
     ledger.commit(Changes(settled=[(number, replace(FAILED, words=words))]))
+    ledger.fail([failure()._replace(words=words)])
+    assert ledger.failures() == [failure()._replace(words=words.encode(errors="backslashreplace").decode())]
     *_, row = ledger.failed_attempts()
     assert row.attempt == replace(FAILED, words=words.encode(errors="backslashreplace").decode())

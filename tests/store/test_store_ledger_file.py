@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_samples import a_run, begun, copied_as_killed, opened_ledger, start
+from ledger_samples import a_run, begun, copied_as_killed, failure, opened_ledger, start
 from store_folders import close_all, files, keep, opened
 from store_samples import samples, task
 
@@ -149,6 +149,51 @@ def test_a_damaged_ledger_is_set_aside_and_made_anew_from_the_sidecars(worked_in
     close_all()
     assert files(worked_in) == pictures
     assert opened(worked_in).set_aside is None
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_made_is_told_from_the_sidecars_meanwhile(worked_in: Path, damage: str) -> None:
+    DAMAGES[damage](worked_in / LEDGER)
+    before = (worked_in / LEDGER).read_bytes()
+    assert set(contents_of(worked_in).made) == {"1", "2", "3"}
+    assert (worked_in / LEDGER).read_bytes() == before
+
+
+FLIPPED = [
+    "UPDATE attempts SET billing = 'yES'",
+    "UPDATE attempts SET usd = '0.0x'",
+    "UPDATE attempts SET fault = 'LOSt', billing = 'MAYBE'",
+    "UPDATE failures SET fault = 'INVALIE'",
+    "UPDATE attempts SET words = CAST(x'ff' AS TEXT), fault = 'DISK'",
+    "UPDATE pictures SET sha256 = CAST(x'ff' AS TEXT)",
+    "ALTER TABLE attempts RENAME COLUMN words TO wordt",
+    "ALTER TABLE runs RENAME COLUMN ended TO endee",
+]
+
+
+@pytest.mark.parametrize("flip", FLIPPED)
+def test_what_batchgen_never_writes_is_damage_too(worked_in: Path, flip: str) -> None:
+    with opened_ledger(worked_in) as ledger:
+        ledger.fail([failure()])
+        ledger._db.execute(flip)
+    folder = opened(worked_in)
+    recovered = folder.recover()
+    assert set(recovered.contents.made) == {"1", "2", "3"}
+    assert folder.set_aside is not None
+    assert folder.ledger.bill() == Bill(unpriced=True, attempts=3)
+
+
+def test_a_ledger_that_contradicts_a_whole_pair_is_set_right(worked_in: Path) -> None:
+    """Nothing is moved away and paid for again on its word alone."""
+    with opened_ledger(worked_in) as ledger:
+        rows = list(ledger.pictures())
+        ledger._db.execute("UPDATE pictures SET bytes = bytes + 1")
+    for _ in range(2):
+        folder = opened(worked_in)
+        recovered = folder.recover()
+        assert (set(recovered.contents.made), recovered.contents.missing) == ({"1", "2", "3"}, {})
+        assert set(folder.ledger.pictures()) == set(rows)
+        assert folder.ledger.bill().attempts == 3
 
 
 def test_every_damaged_ledger_is_kept(worked_in: Path) -> None:

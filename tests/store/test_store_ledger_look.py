@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -44,6 +45,13 @@ def test_a_look_at_nothing_makes_nothing(quick_path: Path) -> None:
     (quick_path / LEDGER).touch()
     assert look_at_ledger(quick_path) is None
     assert (names(quick_path), (quick_path / LEDGER).stat().st_size) == ([LEDGER], 0)
+
+
+def test_a_look_after_a_run_that_was_killed_before_it_made_a_table(quick_path: Path) -> None:
+    with closing(sqlite3.connect(quick_path / LEDGER)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+    assert (quick_path / LEDGER).stat().st_size > 0
+    assert look_at_ledger(quick_path) is None
 
 
 def test_a_look_while_a_run_writes_sees_what_is_committed_and_holds_nobody_up(quick_path: Path) -> None:

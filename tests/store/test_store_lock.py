@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -72,6 +73,25 @@ def test_what_is_no_file_in_its_place_is_refused_and_not_followed(root: Path, ki
         FolderLock.take(root, "first")
     assert owner(root) is None
     assert not outside.exists() or outside.read_bytes() == b"mine"
+
+
+def test_who_only_looks_keeps_no_run_away(root: Path) -> None:
+    """Such as `status`, called again and again."""
+    FolderLock.take(root, "first").release()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            owner(root)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(2000):
+            FolderLock.take(root, "next").release()
+    finally:
+        done.set()
+        looking.join()
 
 
 def test_a_program_that_a_run_started_does_not_keep_its_lock(root: Path) -> None:

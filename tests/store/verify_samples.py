@@ -11,9 +11,9 @@ from store_samples import encoded, noise, sidecar_for, task
 
 from batchgen.manifest.identity import task_id
 from batchgen.model import Attempt, Billing, Picture
-from batchgen.verification.findings import Ended, Finding, Repaired, Wrong
 from batchgen.store.ledger import Ledger
 from batchgen.store.rows import AttemptRow, PictureRow
+from batchgen.verification.findings import Ended, Finding, Repaired, Wrong
 from batchgen.verification.verify import verify
 
 if TYPE_CHECKING:

@@ -1,0 +1,238 @@
+"""A crash round's stage: a job, a sandbox that outlives every death, runs that die, and the case for the judge."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evidence import Snapshot, pairs, requests, safe_pairs
+from judge import Case, Tally, judge
+from processes import BATCHGEN, DEADLINE_S, KEY, environment, job_for, outside_sandbox, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from evidence import Pair
+    from processes import OutsideSandbox
+
+    Process = subprocess.Popen[bytes]
+
+CHILD = (sys.executable, str(Path(__file__).with_name("child.py")))
+ENDED_RUNS = 3
+"""So many runs may be needed to the end where the server itself fails."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is to be made, and by what server."""
+
+    seeds: int = 6
+    """Of each of two prompts."""
+    in_flight: int = 4
+    size: str = "small"
+    """`full`: pictures of more than 512 KiB, which stream to a `.part`."""
+    server: tuple[str, ...] = ()
+    """Options of the sandbox."""
+    set_aside: str = ""
+    """Further lines of the job."""
+
+    def text(self, url: str) -> str:
+        """The job file."""
+        return job_for(url, seeds=f"1..{self.seeds}", more=f"retry: {{paid: 5}}\n{self.set_aside}")
+
+    @contextmanager
+    def sandbox(self, log: Path, *options: str) -> Iterator[OutsideSandbox]:
+        """Its server, which writes its log to a file."""
+        with outside_sandbox("--limit", "none", "--size", self.size, "--log", str(log), *options) as sandbox:
+            yield sandbox
+
+
+class Stage:
+    """One output folder, run after run. What goes wrong on the way is noted and ends in the tally."""
+
+    def __init__(self, base: Path, job: Job, sandbox: OutsideSandbox, log: Path, output: Path) -> None:
+        self.output = output
+        self.deaths = 0
+        self.findings: list[str] = []
+        self.ledger_gone: Snapshot | None = None
+        self._base = base
+        self._job = job
+        self._sandbox = sandbox
+        self._log = log
+        self._snapshots: list[Snapshot] = []
+        self._runs = 0
+        self._running: Process | None = None
+        (base / "otters.yaml").write_text(job.text(sandbox.url))
+
+    # Runs
+
+    def start(self, *wrapper: str, program: Sequence[str] = BATCHGEN) -> Process:
+        """Begin a run; its events go to a file. `wrapper`: a program that runs it, and its arguments."""
+        self._runs += 1
+        command = [*wrapper, *program, "run", "otters.yaml", "--output", str(self.output), "--json"]
+        command += ["--concurrency", str(self._job.in_flight)]
+        with self.events.open("wb") as out, self.errors.open("wb") as err:
+            self._running = subprocess.Popen(  # noqa: S603 - the very program under test
+                command,
+                cwd=self._base,
+                env=environment({**KEY, "XDG_STATE_HOME": str(self._base / "state")}),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+        return self._running
+
+    @property
+    def events(self) -> Path:
+        """What the latest run says on stdout."""
+        return self._base / f"events-{self._runs}.ndjson"
+
+    @property
+    def errors(self) -> Path:
+        """What it says on stderr."""
+        return self._base / f"errors-{self._runs}.txt"
+
+    def run(self, *wrapper: str, allowed: Sequence[int] = (0,), program: Sequence[str] = BATCHGEN) -> int:
+        """A run to its end, which must be one of the allowed exit codes, without a traceback."""
+        code = self._wait(self.start(*wrapper, program=program))
+        said = self.errors.read_text(errors="replace")
+        if code not in allowed or "Traceback" in said:
+            self.findings.append(f"run {self._runs} ended with {code}, not with {allowed}; it said: {said.strip()}")
+        return code
+
+    def die_at(self, step: str) -> None:
+        """A run that kills itself at a step, such as `before:rename_new:3`."""
+        code = self._wait(self.start(program=(*CHILD, "--die", step)))
+        if code != -signal.SIGKILL:
+            said = self.errors.read_text(errors="replace").strip()
+            self.findings.append(f"{step}: never came to this, it ended with {code}; it said: {said}")
+        self.died()
+
+    def kill_after(self, seconds: float, *, begun: bool = True) -> None:
+        """A run that is killed so long after it began: to work, or as a process."""
+        process = self.start()
+        if begun:
+            wait_until(lambda: self.events.stat().st_size or process.poll() is not None, "the run began")
+        time.sleep(seconds)
+        process.kill()
+        process.wait()
+        self.died()
+
+    def died(self) -> None:
+        """Note what is safe, now that nothing runs."""
+        self.deaths += 1
+        self._snapshots.append(self.snapshot())
+
+    def snapshot(self) -> Snapshot:
+        """What is safe at this moment, and how far the server's log has come."""
+        safe = {pair.task: pair.sidecar_sha256 for pair in safe_pairs(self.output)}
+        return Snapshot(asked=int(self._summary()["requests"]), safe=safe)
+
+    # The end
+
+    def complete(self) -> None:
+        """Run to the end; once everything is made one more run has nothing to do."""
+        faulty = bool(self._job.server)
+        for _ in range(ENDED_RUNS if faulty else 1):
+            if self.run(allowed=(0, 1) if faulty else (0,)) == 0:
+                break
+        self._snapshots.append(self.snapshot())
+        self.run()
+
+    def case(self) -> Case:
+        """All that the judge needs, once the server is quiet."""
+        wait_until(self._is_quiet, "the server answered everything")
+        return Case(
+            folder=self.output,
+            log=self._log,
+            reference=reference(self._job),
+            snapshots=self._snapshots,
+            said=self._said(),
+            deaths=self.deaths,
+            in_flight=self._job.in_flight,
+            ledger_gone=self.ledger_gone,
+        )
+
+    def judged(self) -> Tally:
+        """The judge's word and what went wrong on the way."""
+        return judge(self.case()) + Tally(findings=tuple(self.findings))
+
+    def leave(self) -> None:
+        """Nothing of it runs on, whatever broke the round off."""
+        if self._running is not None and self._running.poll() is None:
+            self._running.kill()
+            self._running.wait()
+
+    def _wait(self, process: Process) -> int:
+        try:
+            return process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            self.findings.append(f"run {self._runs} never ended")
+            return process.returncode
+
+    def _said(self) -> list[str]:
+        """Tasks that any run called made; the last line of one that was killed may be torn."""
+        lines = [
+            line for path in self._base.glob("events-*.ndjson") for line in path.read_text().splitlines(keepends=True)
+        ]
+        events = [json.loads(line) for line in lines if line.endswith("}\n")]
+        return [event["id"] for event in events if event["event"] == "task_made"]
+
+    def _summary(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self._sandbox.log_url}?summary=1", timeout=DEADLINE_S) as answer:  # noqa: S310
+            summary: dict[str, Any] = json.load(answer)["summary"]
+            return summary
+
+    def _is_quiet(self) -> bool:
+        summary = self._summary()
+        return not summary["in_flight"] and summary["requests"] == len(requests(self._log))
+
+
+@contextmanager
+def staged(base: Path, job: Job, *, output: Path | None = None) -> Iterator[Stage]:
+    """A stage below `base`, with a sandbox of its own."""
+    base.mkdir(parents=True, exist_ok=True)
+    log = base / "server.ndjson"
+    with job.sandbox(log, *job.server) as sandbox:
+        stage = Stage(base, job, sandbox, log, output or base / "otters")
+        try:
+            yield stage
+        finally:
+            stage.leave()
+
+
+_references: dict[tuple[int, str, str], Mapping[str, Pair]] = {}
+_making = threading.Lock()
+
+
+def reference(job: Job) -> Mapping[str, Pair]:
+    """What an uninterrupted run of this job makes, by task; made once."""
+    with _making:
+        key = (job.seeds, job.size, job.set_aside)
+        if key not in _references:
+            with tempfile.TemporaryDirectory() as folder:
+                _references[key] = _uninterrupted(Path(folder), job)
+        return _references[key]
+
+
+def _uninterrupted(base: Path, job: Job) -> Mapping[str, Pair]:
+    log = base / "server.ndjson"
+    with job.sandbox(log) as sandbox:
+        stage = Stage(base, job, sandbox, log, base / "otters")
+        stage.run()
+        found = pairs(stage.output)
+    if stage.findings or len(found) != 2 * job.seeds or any(pair.flaw for pair in found):
+        raise AssertionError(f"the uninterrupted run failed: {stage.findings or found}")
+    return {pair.task: pair for pair in found}
