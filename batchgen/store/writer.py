@@ -197,6 +197,8 @@ class Writer:
                     changes.settled.append((number, attempt))
                 case FailureRow():
                     changes.failures.append(item)
+        if changes == Changes():
+            return
         try:
             self._ledger.commit(changes)
         except StorageError:
