@@ -80,7 +80,6 @@ def _assert_nowhere(ended: Ended, folder: Path) -> None:
     assert list(leaks(folder)) == []
 
 
-# Open until engine/exchange.py and providers/gateway.py hide the key in its escapes too.
 @pytest.mark.parametrize("voice", ["-v", "--json"])
 @pytest.mark.parametrize("case", ECHOES)
 def test_the_key_is_nowhere(tmp_path: Path, voice: str, case: str) -> None:

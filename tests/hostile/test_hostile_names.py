@@ -86,7 +86,6 @@ def _assert_inside(folder: Path) -> None:
             assert part.partition(".")[0].lower() not in {"con", "nul", "com1", "lpt9"}
 
 
-# Open until manifest/paths.py takes other ends of lines out of names.
 @pytest.mark.parametrize(
     "path", ["{prompt_id}/{id:12}.{ext}", "{prompt_id}-{id}.{ext}", "{prompt_id}/{prompt_id}/{seed}-{id:12}.{ext}"]
 )
@@ -102,7 +101,6 @@ def test_ids_of_prompts_lead_nowhere_else(tmp_path: Path, canary_page: PageServe
     assert {each["task"]["prompt_id"] for each in sidecars(folder).values()} == set(NAMES)
 
 
-# Open until manifest/paths.py takes other ends of lines out of names.
 def test_values_of_variables_lead_nowhere_else(tmp_path: Path, canary_page: PageServer) -> None:
     (tmp_path / "in").mkdir()
     text = job(
@@ -118,7 +116,6 @@ def test_values_of_variables_lead_nowhere_else(tmp_path: Path, canary_page: Page
     assert {path.name for path in (tmp_path / "in/output").iterdir()} == {"otters"}
 
 
-# Open until manifest/paths.py takes other ends of lines out of names.
 @pytest.mark.parametrize("name", NAMES)
 def test_a_job_s_name_is_one_folder_below_output(tmp_path: Path, canary_page: PageServer, name: str) -> None:
     (tmp_path / "in").mkdir()
@@ -132,7 +129,6 @@ def test_a_job_s_name_is_one_folder_below_output(tmp_path: Path, canary_page: Pa
     assert_whole(folder)
 
 
-# Open until manifest/paths.py bounds the parts of a path.
 @pytest.mark.parametrize(
     ("path", "said"),
     [
@@ -165,7 +161,6 @@ def test_a_long_part_is_shortened_and_the_longest_path_of_all_can_be_written(
     assert_whole(tmp_path / "output/otters")
 
 
-# Open until store/folder.py makes its tree first.
 def test_an_output_folder_too_deep_for_its_pictures_is_found_before_paying(tmp_path: Path) -> None:
     deep = "/".join(["x" * 200] * 15)
     with served(ok(png(7))) as server:
@@ -184,7 +179,6 @@ def test_an_output_folder_longer_than_any_path_is_one_line(tmp_path: Path) -> No
     assert "; choose a folder with a shorter path with --output" in line
 
 
-# Open until manifest/paths.py takes other ends of lines out of names.
 def test_plan_shows_the_same_places_as_a_run_and_writes_nothing(tmp_path: Path, canary_page: PageServer) -> None:
     text = job(canary_page.url, prompts=_prompts(NAMES), more="output: {path: '{prompt_id}/{id}.{ext}'}\n")
     (tmp_path / JOB).write_text(text)

@@ -113,7 +113,6 @@ def test_a_folder_or_file_in_the_place_of_the_other(
     assert after == before
 
 
-# Open until store/lock.py and store/ledger_file.py look with tree.is_file, and the lock at what stands in it.
 @pytest.mark.parametrize("place", ["batchgen.sqlite", ".lock"])
 @pytest.mark.parametrize("stranger", [a_file, ledger_of_others, second_name, second_name_of_a_ledger])
 def test_a_foreign_file_by_the_name_of_the_ledger_or_the_lock_is_not_written_to(
@@ -151,7 +150,6 @@ def test_a_file_at_the_name_of_a_part_is_a_killed_run_s(
     assert_whole(tmp_path / "output/otters")
 
 
-# Open until store/folder.py looks with tree.is_file before it keeps the job.
 @pytest.mark.parametrize("place", JOBS)
 @pytest.mark.parametrize("stranger", [*LINKS, *OTHERS, a_folder])
 def test_a_stranger_in_the_place_of_the_job(
@@ -162,7 +160,6 @@ def test_a_stranger_in_the_place_of_the_job(
     assert after == before
 
 
-# Open until store/folder.py moves another job to replaced/.
 @pytest.mark.parametrize("stranger", [a_file, second_name])
 def test_a_job_of_one_s_own_that_lies_in_the_output_folder_is_not_lost(
     tmp_path: Path, outside: Path, canary_page: PageServer, stranger: Stranger

@@ -159,7 +159,6 @@ PLACES = {
 }
 
 
-# Open until cli/exits.py hides keys in its report.
 @pytest.mark.parametrize("bug", BUGS)
 @pytest.mark.parametrize("place", PLACES)
 def test_the_report_of_a_bug_holds_no_key(tmp_path: Path, place: str, bug: str) -> None:
@@ -170,7 +169,6 @@ def test_the_report_of_a_bug_holds_no_key(tmp_path: Path, place: str, bug: str) 
     assert list(leaks(tmp_path)) == []
 
 
-# Open until cli/exits.py hides keys in its report.
 def test_the_report_of_a_bug_with_the_key_at_hand_holds_none(tmp_path: Path) -> None:
     """Where the key is handed on as text, a wrong use of it would show in what is raised."""
 
@@ -201,7 +199,6 @@ main.main()
 """
 
 
-# Open until cli/main.py gives the last handler of logs its filter.
 def test_what_libraries_warn_of_without_a_log_holds_no_key(tmp_path: Path) -> None:
     with served(ok(png(7))) as server:
         (tmp_path / JOB).write_text(job(server.url))
@@ -224,7 +221,6 @@ def test_what_libraries_warn_of_without_a_log_holds_no_key(tmp_path: Path) -> No
 # What shows itself
 
 
-# Open until run.py and manifest/build.py leave the environment out of a repr.
 def test_no_value_that_holds_the_key_shows_it(tmp_path: Path) -> None:
     key = Secret(KEY)
     call = Call(method="POST", url="http://127.0.0.1/", headers={}, body=Body(head=b""), bearer=key)

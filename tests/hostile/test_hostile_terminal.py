@@ -49,7 +49,6 @@ def test_a_sidecar_of_others_steers_nothing_when_it_is_replayed(
     assert len(canary_page.seen) == 1
 
 
-# Open until replaying.py looks what kind of file it is.
 @pytest.mark.timeout(30)
 def test_a_sidecar_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "other.json")
@@ -58,7 +57,6 @@ def test_a_sidecar_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     assert "other.json: is not a file; give the path of a sidecar" in ended.err
 
 
-# Open until cli/exits.py and cli/status.py escape what can't be printed.
 def test_a_ledger_and_a_lock_of_others_steer_nothing(tmp_path: Path, canary_page: PageServer) -> None:
     nasty = ARRIVES["escapes"] + ARRIVES["bidi"]
     canary_page.script(refusal(400, "bad_request", "no"))
@@ -106,7 +104,6 @@ def _at_a_terminal(*args: str, cwd: Path, env: Mapping[str, str]) -> tuple[int, 
     return process.wait(60), said
 
 
-# Open until cli/exits.py and the --json of cli/plan.py escape what can't be printed.
 @pytest.mark.parametrize("terminal", ["xterm-256color", "dumb"])
 @pytest.mark.parametrize("case", ["escapes", "controls", "bidi"])
 def test_at_a_terminal_nothing_but_the_bar_steers_it(

@@ -61,7 +61,6 @@ ENDS = ["", ".json", ".part", ".json.part", ".png", ".jpg", ".webp", ".JSON", "_
 BEGINNINGS = ["fox", "fox.json", "x"]
 
 
-# Open until manifest/paths.py lets no name end in .json.
 @given(st.lists(st.tuples(st.sampled_from(BEGINNINGS), st.sampled_from(ENDS)).map("".join), min_size=2, unique=True))
 def test_no_two_pictures_share_a_file_on_their_way(names: list[str]) -> None:
     """`fox.json.part` would be the sidecar of `fox` on its way, and the picture of `fox.json`."""
@@ -76,7 +75,6 @@ def _files(stem: str) -> set[str]:
     return {name.casefold() for name in (place.picture_part, place.sidecar, place.sidecar_part, *finals)}
 
 
-# Open until manifest/paths.py lets no name end in .json.
 def test_a_prompt_called_json_and_its_twin_are_both_made_and_finished_after_a_crash(
     tmp_path: Path, canary_page: PageServer
 ) -> None:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from page_server import PageServer
 
 
-# Open until events.py and cli/status.py escape what can't be printed.
 @pytest.mark.parametrize("voice", ["-v", "-q", "--json"])
 @pytest.mark.parametrize("case", STEERS)
 def test_a_run_says_no_prompt_raw(tmp_path: Path, canary_page: PageServer, case: str, voice: str) -> None:
@@ -45,7 +44,6 @@ def test_a_run_says_no_prompt_raw(tmp_path: Path, canary_page: PageServer, case:
         tame(called(*again, cwd=tmp_path, env=env))
 
 
-# Open until manifest/paths.py and the --json of cli/plan.py escape what can't be printed.
 @pytest.mark.parametrize("case", STEERS)
 @pytest.mark.parametrize(
     "command",
@@ -98,7 +96,6 @@ def test_no_error_says_a_text_raw(tmp_path: Path, case: str, place: str) -> None
         assert [path.name for path in tmp_path.iterdir()] == [JOB]
 
 
-# Open until cli/exits.py escapes what can't be printed.
 def test_no_flag_and_no_path_is_said_raw(tmp_path: Path) -> None:
     nasty = ARRIVES["escapes"] + ARRIVES["bidi"]
     (tmp_path / JOB).write_text("prompts: [a fox]\n")

@@ -200,9 +200,11 @@ async def test_a_pair_that_was_copied_counts_once(folder: OutputFolder) -> None:
 def test_the_job_is_kept_as_last_run(folder: OutputFolder) -> None:
     folder.save_job(b"name: one\n")
     folder.save_job(b"name: two\n")
+    folder.save_job(b"name: two\n")
     assert (folder.root / "job.yaml").read_bytes() == b"name: two\n"
+    assert (folder.root / "replaced/a-run/job.yaml").read_bytes() == b"name: one\n"
     close_all()
-    assert {path.name for path in folder.root.iterdir()} == {"job.yaml", *OURS}
+    assert {path.name for path in folder.root.iterdir()} == {"job.yaml", "replaced", *OURS}
 
 
 def test_a_folder_that_vanished_is_said_in_one_line(folder: OutputFolder) -> None:
