@@ -71,7 +71,7 @@ def resume(manifest: Manifest, folder: OutputFolder, part: Part, replace: bool) 
     in_the_way = _in_the_way(manifest, found, comparison, part)
     if in_the_way and not replace:
         _refuse(folder, in_the_way)
-    caps = _caps(manifest, found, spent=bill.at_most, made=len(contents.made))
+    caps = _caps(manifest, found, spent=bill.at_most, made=len(contents.made) + bill.in_vain)
     _set_right(folder, contents, comparison)
     for path in dict.fromkeys(in_the_way.values()):
         folder.replace(path)

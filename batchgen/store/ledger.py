@@ -165,7 +165,7 @@ class Ledger:
         """What all attempts come to; one that is not settled may have been billed."""
         query = "SELECT billing, fault, usd, count(*) FROM attempts GROUP BY billing, fault, usd"
         spent = at_most = Decimal(0)
-        attempts = unsettled = 0
+        attempts = unsettled = in_vain = 0
         unpriced, faults = False, Bill().faults
         with sense(self._path):
             for billing, fault, usd, count in self._rows(query):
@@ -175,11 +175,18 @@ class Ledger:
                     faults[Fault(fault)] += count
                 billed = Billing(billing or Billing.MAYBE)
                 if billed is not Billing.NO:
+                    in_vain += count if fault or not billing else 0
                     unpriced = unpriced or usd is None
                     at_most += Decimal(usd or 0) * count
                     spent += Decimal(usd or 0) * count if billed is Billing.YES else 0
         return Bill(
-            spent=spent, at_most=at_most, unpriced=unpriced, faults=faults, attempts=attempts, unsettled=unsettled
+            spent=spent,
+            at_most=at_most,
+            unpriced=unpriced,
+            faults=faults,
+            attempts=attempts,
+            in_vain=in_vain,
+            unsettled=unsettled,
         )
 
     def next_attempt(self) -> int:

@@ -100,5 +100,7 @@ class Bill:
     faults: Counter[Fault] = field(default_factory=Counter)
     """Failed attempts by fault."""
     attempts: int = 0
+    in_vain: int = 0
+    """Attempts that may have been billed and brought no picture."""
     unsettled: int = 0
     """Begun, with nothing said of their end: in flight, or lost with their run."""

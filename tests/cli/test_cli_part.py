@@ -148,8 +148,8 @@ def test_a_place_that_is_taken_is_an_error_before_anything_is_sent(
     ended = run_apart(tmp_path, job.replace("a fox", "a red fox"), *options)
     assert ended.code == 2
     assert "images/fox/1." in ended.err
-    assert "has the place of task 0, but is not its picture (2 such)" in ended.err
-    assert "move it away, or give another folder with --output" in ended.err
+    assert f"has the place of task 0, but is not its picture ({1 if options else 2} such)" in ended.err
+    assert "move it away, have it moved to replaced/ with --replace, or give another folder with --output" in ended.err
     assert len(ended.err.splitlines()) == 1
     assert len(sandbox.requests()) == 2
     assert pictures(folder) == before

@@ -91,6 +91,18 @@ def test_a_cap_on_the_command_line_is_hard_and_lets_itself_be_raised(
     assert len(sandbox.requests()) == 8
 
 
+def test_a_picture_that_was_paid_for_in_vain_counts_against_the_cap_of_later_runs_too(tmp_path: Path) -> None:
+    more = "retry: {paid: 0}\n"
+    with outside_sandbox("--limit", "none", "--fail", "cut=1") as sandbox:
+        (tmp_path / "otters.yaml").write_text(job_for(sandbox.url, prompts="[a fox]", more=more))
+        assert called("run", "otters.yaml", "--max-images", "3", cwd=tmp_path, env=KEY).code == 1
+        billed = sum(each["billed"] for each in sandbox.log())
+    with outside_sandbox("--limit", "none") as sandbox:
+        (tmp_path / "otters.yaml").write_text(job_for(sandbox.url, prompts="[a fox]", more=more))
+        assert called("run", "otters.yaml", "--max-images", "3", cwd=tmp_path, env=KEY).code == 4
+        assert (billed, len(sandbox.log())) == (2, 1)
+
+
 def test_a_cap_that_is_no_number_is_said_at_the_flag(tmp_path: Path, sandbox: Mark) -> None:
     (tmp_path / "otters.yaml").write_text(job_for(sandbox.url))
     ended = called("run", "otters.yaml", "--max-cost", "much", cwd=tmp_path, env=KEY)

@@ -31,7 +31,7 @@ TRIES = [
     replace(ATTEMPT, number=3, started=STARTED.format("03")),
 ]
 """At one picture: throttled, lost, made."""
-WHOLE = Bill(spent=USD, at_most=2 * USD, faults=Counter({Fault.THROTTLED: 1, Fault.LOST: 1}), attempts=3)
+WHOLE = Bill(spent=USD, at_most=2 * USD, faults=Counter({Fault.THROTTLED: 1, Fault.LOST: 1}), attempts=3, in_vain=1)
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ async def test_a_lost_attempt_whose_picture_comes_back_was_billed_after_all(fold
     shutil.rmtree(folder.root / "images")
     folder.ledger._db.execute("UPDATE attempts SET billing = NULL")
     assert [row.task_id for row in folder.recover().lost] == [task().id]
-    assert folder.ledger.bill() == Bill(at_most=USD, faults=Counter({Fault.LOST: 1}), attempts=1)
+    assert folder.ledger.bill() == Bill(at_most=USD, faults=Counter({Fault.LOST: 1}), attempts=1, in_vain=1)
     shutil.copytree(backup, folder.root / "images")
     assert set(folder.recover().contents.made) == {task().id}
     assert folder.ledger.bill() == Bill(spent=USD, at_most=USD, attempts=1)

@@ -54,7 +54,7 @@ def test_a_commit_lasts_when_it_returns(ledger: Ledger) -> None:
 def test_an_attempt_is_in_doubt_from_its_beginning_to_its_end(ledger: Ledger) -> None:
     (number,) = start(ledger, begun())
     assert ledger.in_doubt() == [begun()]
-    assert ledger.bill() == Bill(at_most=USD, attempts=1, unsettled=1)
+    assert ledger.bill() == Bill(at_most=USD, attempts=1, in_vain=1, unsettled=1)
     ledger.commit(Changes(settled=[(number, MADE)], pictures=[picture()]))
     assert ledger.in_doubt() == []
     assert ledger.bill() == Bill(spent=USD, at_most=USD, attempts=1)
@@ -66,7 +66,8 @@ def test_an_attempt_is_in_doubt_from_its_beginning_to_its_end(ledger: Ledger) ->
 def test_what_a_failed_attempt_comes_to(ledger: Ledger, billing: Billing, spent: Decimal, at_most: Decimal) -> None:
     (number,) = start(ledger, begun())
     ledger.commit(Changes(settled=[(number, replace(FAILED, billing=billing))]))
-    bill = Bill(spent=spent, at_most=at_most, faults=Counter({Fault.THROTTLED: 1}), attempts=1)
+    in_vain = int(billing is not NO)
+    bill = Bill(spent=spent, at_most=at_most, faults=Counter({Fault.THROTTLED: 1}), attempts=1, in_vain=in_vain)
     assert ledger.bill() == bill
     assert ledger.in_doubt() == []
 
@@ -127,7 +128,7 @@ def test_what_a_dead_run_left_unsettled_is_lost_once(ledger: Ledger) -> None:
     assert ledger.lose() == []
     lost = ledger.in_doubt()
     assert [(row.task_id, row.attempt.fault, row.attempt.billing) for row in lost] == [("owl", Fault.LOST, MAYBE)] * 2
-    bill = Bill(spent=USD, at_most=3 * USD, faults=Counter({Fault.LOST: 2}), attempts=3)
+    bill = Bill(spent=USD, at_most=3 * USD, faults=Counter({Fault.LOST: 2}), attempts=3, in_vain=2)
     assert ledger.bill() == bill
 
 
@@ -145,7 +146,7 @@ def test_a_picture_that_was_found_settles_its_attempt(ledger: Ledger) -> None:
     ledger.adopt([(picture(), [begun(usd=None)._replace(attempt=MADE)])])
     assert [row.task_id for row in ledger.in_doubt()] == ["owl"]
     # At the price that it began with: its sidecar may know none.
-    assert ledger.bill() == Bill(spent=USD, at_most=2 * USD, faults=Counter({Fault.LOST: 1}), attempts=2)
+    assert ledger.bill() == Bill(spent=USD, at_most=2 * USD, faults=Counter({Fault.LOST: 1}), attempts=2, in_vain=1)
     assert list(ledger.pictures()) == [picture()]
 
 
