@@ -54,8 +54,8 @@ class FolderLock:
         is_file(path)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
         try:
-            _refuse_foreign(descriptor, path)
             _own(descriptor, root)
+            _refuse_foreign(descriptor, path)
             os.ftruncate(descriptor, 0)
             said = {"pid": os.getpid(), "host": socket.gethostname(), "run": run}
             os.pwrite(descriptor, json.dumps(said).encode(), 0)
