@@ -52,9 +52,15 @@ def retry_bounds(retry: RetryShape) -> RetryBounds:
 
 
 def shared_log(environment: Mapping[str, str], url: str, key: Secret) -> Path | None:
-    """Below the user's state folder (XDG Base Directory Specification); None where the user has none."""
+    """Where an account's sends stand; None where the user has no state folder."""
+    state = state_folder(environment)
+    return None if state is None else shared_path(state, url, key)
+
+
+def state_folder(environment: Mapping[str, str]) -> Path | None:
+    """Ours, in the user's state folder (XDG Base Directory Specification); None where the user has none."""
     home, state = environment.get("HOME"), environment.get("XDG_STATE_HOME")
     folders = [Path(state)] if state else []
     folders += [Path(home) / ".local" / "state"] if home else []
     # The specification has a relative path ignored.
-    return next((shared_path(each / "batchgen", url, key) for each in folders if each.is_absolute()), None)
+    return next((each / "batchgen" for each in folders if each.is_absolute()), None)

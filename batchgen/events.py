@@ -104,6 +104,16 @@ class TaskFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskUnkept:
+    """A picture was paid for and can't be kept in the output folder; the words say where it is, or that it is lost."""
+
+    id: str
+    index: int
+    prompt_id: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """Nothing may be sent for a while."""
 
@@ -140,7 +150,7 @@ class RunEnded:
     """Attempts that were sent and whose answers were not waited for."""
 
 
-Event = RunStarted | TaskMade | TaskRetried | TaskFailed | Waiting | Stopping | RunEnded
+Event = RunStarted | TaskMade | TaskRetried | TaskFailed | TaskUnkept | Waiting | Stopping | RunEnded
 
 
 def json_line(event: Event) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from batchgen.account import retry_bounds, rules, shared_log
+from batchgen.account import retry_bounds, rules, shared_log, state_folder
 from batchgen.due import Part, tasks_due
 from batchgen.embedded import embedded_sandbox
 from batchgen.errors import StorageError
@@ -21,6 +21,7 @@ from batchgen.keys import SANDBOX_KEY, read_key
 from batchgen.resume import resume
 from batchgen.signals import watch_signals
 from batchgen.store.folder import OutputFolder
+from batchgen.store.rescue import rescue_place
 from batchgen.store.rows import Asked, FailureRow, RunRow
 from batchgen.tally import Tally
 
@@ -61,7 +62,8 @@ async def run(manifest: Manifest, settings: RunSettings, emit: Callable[[Event],
         OwnedError: Another run uses it.
     """
     started_s = anyio.current_time()
-    folder = await anyio.to_thread.run_sync(OutputFolder.open, settings.output, settings.run_id)
+    rescue = rescue_place(state_folder(settings.environment), settings.output)
+    folder = await anyio.to_thread.run_sync(OutputFolder.open, settings.output, settings.run_id, rescue)
     try:
         resumed = await anyio.to_thread.run_sync(resume, manifest, folder, settings.part, settings.replace)
         async with AsyncExitStack() as stack:

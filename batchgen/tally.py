@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from batchgen.events import Ending, RunEnded, Stopping, TaskFailed, TaskMade, TaskRetried, Waiting
+from batchgen.events import Ending, RunEnded, Stopping, TaskFailed, TaskMade, TaskRetried, TaskUnkept, Waiting
 from batchgen.executors.worker import cost_of
 from batchgen.model import Billing, Fault
 
@@ -112,6 +112,9 @@ class Tally:
     def stopped(self, work: Work, failure: Failure) -> None:
         """Every further task would meet this too: no more is sent."""
         self._bill(work, failure.billing)
+        if failure.fault is Fault.DISK and failure.billing is Billing.YES:
+            task = work.task
+            self.tell(TaskUnkept(id=task.id, index=task.index, prompt_id=task.prompt_id, words=failure.words))
         remedy = REMEDIES.get(failure.fault, "")
         why = f"{failure.words} ({failure.fault})" + (f"; {remedy}" if remedy else "")
         self.stop(Ending.STORAGE if failure.fault is Fault.DISK else Ending.PROVIDER, why)

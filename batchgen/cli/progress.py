@@ -30,7 +30,7 @@ from rich.text import Text
 
 from batchgen.cli.exits import forget_reader
 from batchgen.cli.wording import duration, ended_lines, rate, started_line, told
-from batchgen.events import RunEnded, RunStarted, TaskFailed, TaskMade, Waiting, json_line
+from batchgen.events import RunEnded, RunStarted, TaskFailed, TaskMade, TaskUnkept, Waiting, json_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -83,7 +83,7 @@ class _Quiet:
 
     def __call__(self, event: Event) -> None:
         match event:
-            case TaskFailed():
+            case TaskFailed() | TaskUnkept():
                 click.echo(told(event), err=True)
             case RunEnded(why=why) if why:
                 click.echo(f"batchgen: stopped: {why}", err=True)

@@ -6,7 +6,18 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from batchgen.errors import one_line
-from batchgen.events import Ending, Event, RunEnded, RunStarted, Stopping, TaskFailed, TaskMade, TaskRetried, Waiting
+from batchgen.events import (
+    Ending,
+    Event,
+    RunEnded,
+    RunStarted,
+    Stopping,
+    TaskFailed,
+    TaskMade,
+    TaskRetried,
+    TaskUnkept,
+    Waiting,
+)
 
 Told = TypeVar("Told", bound=Event)
 
@@ -35,6 +46,8 @@ def told(event: Event) -> str:
         case TaskFailed() as event:
             task = f"task {event.index} ({one_line(event.prompt_id, 60)})"
             return f"failed: {task}: {event.fault}: {event.words}{_tries(event.attempts)}"
+        case TaskUnkept() as event:
+            return f"not kept: task {event.index} ({one_line(event.prompt_id, 60)}): {event.words}"
         case Waiting() as event:
             return f"waiting {duration(event.seconds)}: {event.why}"
         case Stopping() as event:

@@ -14,6 +14,7 @@ from batchgen.engine.attempt import attempt
 from batchgen.errors import StorageError
 from batchgen.model import Attempt, Billing, Failure, Fault, Success
 from batchgen.store.inputs import unchanged
+from batchgen.store.rescue import LostError, words_of
 from batchgen.store.rows import AttemptRow
 from batchgen.store.sidecar import Cost, sidecar
 
@@ -98,7 +99,7 @@ class Worker:
                 await self._writer.keep(number, tried, parcel)
                 return tried, outcome
         except (OSError, StorageError) as error:
-            outcome = _disk_failure(error, self._setup.folder)
+            outcome = _disk_failure(error, self._setup.folder, self._usd(work.task))
             tried = begun.ended(outcome)
         finally:
             await sink.discard()
@@ -177,9 +178,9 @@ def _changed_input(image: InputImage) -> Failure:
     return Failure(fault=Fault.INVALID, billing=Billing.NO, words=words)
 
 
-def _disk_failure(error: OSError | StorageError, folder: OutputFolder) -> Failure:
+def _disk_failure(error: OSError | StorageError, folder: OutputFolder, usd: Decimal | None) -> Failure:
     # The sink is the only part of an attempt whose errors come through, and it is first used by the body of a 200.
-    words = str(error)
-    if isinstance(error, OSError):
-        words = f"{folder.root}: {error.strerror or error}; make room or give another folder with --output"
+    words = words_of(error, folder.root)
+    if isinstance(error, LostError):
+        words += f"; the picture is lost, and cost {'what is not known' if usd is None else f'${usd}'}"
     return Failure(fault=Fault.DISK, billing=Billing.YES, words=words, status=200)

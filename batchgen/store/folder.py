@@ -19,6 +19,7 @@ from batchgen.store.ledger_file import begin_anew, look_at_ledger, open_ledger
 from batchgen.store.lock import FolderLock
 from batchgen.store.names import AREAS, Spot, spot, stem_name
 from batchgen.store.pictures import PictureSink
+from batchgen.store.rescue import bring_home
 from batchgen.store.rows import AttemptRow, PictureRow
 from batchgen.store.run_log import RunLog
 from batchgen.store.tree import Tree, disk_errors, is_file, is_folder
@@ -57,8 +58,10 @@ class OutputFolder:
         """Where a damaged ledger went, if this one began anew."""
 
     @classmethod
-    def open(cls, path: Path, run: str) -> Self:
+    def open(cls, path: Path, run: str, rescue: Path | None = None) -> Self:
         """Make the folder if it is missing, and own it until `close`; its lock and its ledger show that it is writable.
+
+        What can't be kept in it goes to `rescue`.
 
         Raises:
             StorageError: One line with the place, the cause and the remedy.
@@ -68,7 +71,7 @@ class OutputFolder:
         with disk_errors(root), ExitStack() as undone:
             if root.exists() and not root.is_dir():
                 raise StorageError(f"{root}: is not a folder; choose another one with --output, or move it away")
-            tree = Tree(root)
+            tree = Tree(root, rescue)
             durable.make_folders(root)
             refuse_network(root)
             lock = FolderLock.take(root, run)
@@ -92,14 +95,14 @@ class OutputFolder:
     def recover(self) -> Recovered:
         """Bring what dead runs left to its end, and the ledger to what the disk holds."""
         with disk_errors(self.root):
-            cleared = leftovers.clear(self._tree)
+            finished = leftovers.clear(self._tree).finished + bring_home(self._tree)
             try:
                 found, lost = self._reconcile()
             except DamagedError:
                 self.ledger.close()
                 self.ledger, self.set_aside = begin_anew(self.root)
                 found, lost = self._reconcile()
-            return Recovered(contents=found, finished=cleared.finished, lost=lost)
+            return Recovered(contents=found, finished=finished, lost=lost)
 
     def _reconcile(self) -> tuple[Contents, Sequence[AttemptRow]]:
         """DamagedError where the ledger can't be read, all of it that a run reads."""
@@ -192,7 +195,7 @@ class Recovered:
 
     contents: Contents
     finished: int
-    """Pictures that a killed run left unfinished, and that were whole."""
+    """Pictures that an earlier run left unfinished or kept elsewhere, and that were whole."""
     lost: Sequence[AttemptRow]
     """Attempts that it began, and of whose end nothing is known."""
 

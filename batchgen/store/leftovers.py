@@ -64,7 +64,7 @@ def _finish(folder: Path, place: Spot) -> bool:
         return False
     picture, part = folder / record.picture_file, folder / place.picture_part
     try:
-        if _is(picture, record):
+        if is_picture(picture, record):
             durable.fsync_file(picture)
             durable.fsync_file(folder / place.sidecar_part)
             _unlink_twin(part, picture)
@@ -75,7 +75,7 @@ def _finish(folder: Path, place: Spot) -> bool:
         if not part.exists():
             _clear_damaged(picture)
             return False
-        if _is(part, record):
+        if is_picture(part, record):
             durable.fsync_file(part)
             durable.fsync_file(folder / place.sidecar_part)
             finish(folder, place, record.picture_file)
@@ -85,7 +85,8 @@ def _finish(folder: Path, place: Spot) -> bool:
     return False
 
 
-def _is(path: Path, record: MadeRecord) -> bool:
+def is_picture(path: Path, record: MadeRecord) -> bool:
+    """Is this the picture that a sidecar tells of, by its length and its SHA-256?"""
     if path.is_symlink() or not path.is_file() or path.stat().st_size != record.size_bytes:
         return False
     digest = hashlib.sha256()

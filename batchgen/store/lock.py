@@ -66,7 +66,8 @@ class FolderLock:
 
     def release(self) -> None:
         """Let the next run have the folder."""
-        os.ftruncate(self._descriptor, 0)
+        with suppress(OSError):  # a disk that takes nothing more leaves a name of nobody there
+            os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
 
 

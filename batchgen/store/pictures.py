@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import aiofiles
 from anyio import CancelScope, to_thread
 
+from batchgen.errors import StorageError
 from batchgen.model import Picture
 from batchgen.store import durable
-from batchgen.store.keep import Parcel
+from batchgen.store.keep import Parcel, copy
 from batchgen.store.names import FILTERED, IMAGES, spot
+from batchgen.store.rescue import lost, rescue_tree, words_of
 from batchgen.store.rows import PictureRow
 from batchgen.store.structure import StructureCheck
 
@@ -29,14 +32,16 @@ if TYPE_CHECKING:
 
 BUFFER_BYTES: Final = 512 * 1024
 BEGINNING_BYTES: Final = 2048
+_NEW_PART: Final = durable.NEW_FILE ^ os.O_WRONLY | os.O_RDWR
+"""To be read again where the disk takes no more."""
 
 
 class PictureSink:
     """Where one attempt's bytes go. Whatever happens, `discard` ends it: after `wrap` it changes nothing.
 
-    Up to 512 KiB are held; what is larger streams to `images/<stem>.part`, since
-    neither its format nor whether it was filtered is needed for that name. Raises OSError as the disk says, and
-    StorageError where a symbolic link is on the way.
+    Up to 512 KiB are held; what is larger streams to `images/<stem>.part`, since neither its format nor whether it was
+    filtered is needed for that name. Where the disk fails meanwhile it goes on in the rescue place; a LostError says
+    that there it failed too.
     """
 
     def __init__(self, tree: Tree, task: Task, disk: CapacityLimiter) -> None:
@@ -49,11 +54,11 @@ class PictureSink:
         self._size_bytes = 0
         self._beginning = b""
         self._buffer = bytearray()
-        self._file: AsyncBufferedIOBase | None = None
+        self._part: _Part | None = None
+        self._stored_bytes = 0
         self._picture: Picture | None = None
-        self._part: Path | None = None
-        """The `.part` that is this sink's own: never another's is removed."""
-        self._descriptor = -1
+        self._why = ""
+        """Why it goes to the rescue place."""
 
     @property
     def beginning(self) -> bytes:
@@ -116,26 +121,20 @@ class PictureSink:
                 sidecar_sha256=hashlib.sha256(sidecar).hexdigest(),
             ),
             content=self._buffer,
-            streamed=self._part,
-            descriptor=self._descriptor,
+            streamed=self._part.path if self._part else None,
+            descriptor=self._part.descriptor if self._part else -1,
+            error=StorageError(self._why) if self._why else None,
         )
-        self._buffer, self._part, self._descriptor = bytearray(), None, -1
+        self._buffer, self._part = bytearray(), None
         return parcel
 
     async def discard(self) -> None:
         """Forget everything and remove this sink's `.part`; harmless when repeated or after `wrap`."""
         with CancelScope(shield=True):
             self._buffer = bytearray()
-            file, self._file = self._file, None
-            if file is not None:
-                with suppress(OSError):  # bytes that a full disk refused are refused again
-                    await file.close()
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-                self._descriptor = -1
-            if self._part is not None:
-                part, self._part = self._part, None
-                await to_thread.run_sync(partial(part.unlink, missing_ok=True), limiter=self._disk)
+            part, self._part = self._part, None
+            if part is not None:
+                await self._leave(part)
 
     def _whole(self) -> Picture:
         if self._picture is None:
@@ -145,29 +144,68 @@ class PictureSink:
     async def _flush(self) -> None:
         """The buffer goes to the `.part`; a cancellation waits for it, so that no thread writes behind a `discard`."""
         with CancelScope(shield=True):
-            if self._file is None:
-                self._file = await self._open_part()
-            await self._file.write(self._buffer)
+            try:
+                if self._part is None:
+                    self._part = await self._open_part()
+                await self._part.take(self._buffer)
+            except (OSError, StorageError) as error:
+                await self._go_elsewhere(error)
+            self._stored_bytes += len(self._buffer)
             self._buffer = bytearray()
 
-    async def _open_part(self) -> AsyncBufferedIOBase:
+    async def _go_elsewhere(self, error: OSError | StorageError) -> None:
+        """What the `.part` took is copied to one in the rescue place, the buffer follows, and there it goes on."""
+        home, taken = self._tree, self._part
+        if self._why:
+            raise lost(self._why, error, home) from error
+        self._why = words_of(error, taken.path if taken else home.root / self._spot.folder)
+        self._part = None
+        try:
+            self._tree = await to_thread.run_sync(rescue_tree, home, limiter=self._disk)
+            self._part = await self._open_part()
+            if taken is not None:
+                copying = partial(copy, taken.descriptor, self._part.descriptor, self._stored_bytes)
+                await to_thread.run_sync(copying, limiter=self._disk)
+            await self._part.take(self._buffer)
+        except (OSError, StorageError) as second:
+            raise lost(self._why, second, home) from second
+        finally:
+            if taken is not None:
+                await self._leave(taken)
+
+    async def _leave(self, part: _Part) -> None:
+        """A disk that does not let go of it is cleared at the next start."""
+        await part.end()
+        os.close(part.descriptor)
+        with suppress(OSError):
+            await to_thread.run_sync(partial(part.path.unlink, missing_ok=True), limiter=self._disk)
+
+    async def _open_part(self) -> _Part:
         folder = await to_thread.run_sync(self._tree.ready, self._spot.folder, limiter=self._disk)
-        part = folder / self._spot.picture_part
-        file = await aiofiles.open(part, "xb", opener=_open_new)
-        self._part = part
-        return file
+        path = folder / self._spot.picture_part
+        descriptor = await to_thread.run_sync(os.open, path, _NEW_PART, 0o666, limiter=self._disk)
+        return _Part(path, descriptor, await aiofiles.open(descriptor, "wb", closefd=False))
 
     async def _complete_part(self) -> None:
         """Where the picture was streamed: its last bytes; who keeps it makes them durable, on the same open file."""
-        if self._file is None:
-            return
-        await self._file.write(self._buffer)
-        await self._file.flush()
-        self._buffer = bytearray()
-        self._descriptor = os.dup(self._file.fileno())
-        file, self._file = self._file, None
-        await file.close()
+        if self._part is not None:
+            await self._flush()
+            await self._part.end()
 
 
-def _open_new(path: str, _: int) -> int:
-    return os.open(path, durable.NEW_FILE, 0o666)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A `.part` that is this sink's own: never another's is removed."""
+
+    path: Path
+    descriptor: int
+    """For as long as its bytes are not safe; what a failing disk took is read from it."""
+    file: AsyncBufferedIOBase
+
+    async def take(self, block: bytearray) -> None:
+        await self.file.write(block)
+        await self.file.flush()
+
+    async def end(self) -> None:
+        with suppress(OSError):  # bytes that a full disk refused are refused again
+            await self.file.close()

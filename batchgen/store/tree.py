@@ -31,6 +31,8 @@ _REMEDIES = {
     errno.EROFS: "choose another folder with --output",
     errno.EACCES: "choose a folder of yours with --output, or allow writing there",
     errno.EPERM: "choose a folder of yours with --output, or allow writing there",
+    errno.EMFILE: "allow more open files (ulimit -n), or ask for less at a time with --concurrency",
+    errno.ENOENT: "put it back, then run again: what is made stays",
     errno.ENOTDIR: "a file stands where a folder is needed: move it away, or choose another folder with --output",
     errno.ENAMETOOLONG: "choose a folder with a shorter path with --output",
     errno.ELOOP: "a symbolic link leads to itself: remove it, or choose another folder with --output",
@@ -54,13 +56,15 @@ def disk_errors(place: Path) -> Iterator[None]:
 class Tree:
     """The folders below `root`; safe to use from several threads."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, rescue: Path | None = None) -> None:
         """StorageError where a picture's path could become longer than a path may be, and be found so once paid for."""
         if len(os.fsencode(root)) + LONGEST_BELOW_BYTES > _LONGEST_PATH_BYTES:
             raise StorageError(
                 f"{_shown(root)}: is too long a path for pictures below it; {_REMEDIES[errno.ENAMETOOLONG]}"
             )
         self.root = root
+        self.rescue = rescue
+        """A folder elsewhere for what can't be kept below this one (see rescue.py)."""
         self._durable: set[Path] = set()
         self._making = threading.Lock()
 

@@ -17,10 +17,9 @@ from anyio import CancelScope, to_thread
 
 from batchgen.errors import StorageError
 from batchgen.model import Attempt
-from batchgen.store.keep import keep
+from batchgen.store.rescue import keep
 from batchgen.store.room import Room
 from batchgen.store.rows import AttemptRow, Changes, FailureRow
-from batchgen.store.tree import disk_errors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -35,12 +34,13 @@ MOST_AT_ONCE: Final = 256
 
 @dataclass(slots=True)
 class _Begin:
-    """An attempt that may be sent once this is in the ledger; so many are unsettled then."""
+    """An attempt that may be sent once this is in the ledger."""
 
     number: int
     row: AttemptRow
-    unsettled: int
     done: asyncio.Future[None]
+    held: bool = False
+    """There is no room for its answer yet: it comes with each batch until there is."""
     error: Exception | None = None
 
 
@@ -75,7 +75,7 @@ class Writer:
         self._tree = tree
         self._ledger = ledger
         self._log = log
-        self._room = Room(tree.root)
+        self._room: Room[_Begin] = Room(tree)
         self._next = first
         self._unsettled: dict[int, AttemptRow] = {}
         self._broken = False
@@ -98,7 +98,7 @@ class Writer:
         """
         number, self._next = self._next, self._next + 1
         self._unsettled[number] = row
-        item = _Begin(number, row, len(self._unsettled), self._loop.create_future())
+        item = _Begin(number, row, self._loop.create_future())
         self._waiting.put(item)
         try:
             await item.done
@@ -141,7 +141,7 @@ class Writer:
     def _work(self) -> None:
         going_on = True
         while going_on:
-            batch = [self._waiting.get()]
+            batch: list[_Item] = [self._waiting.get(), *self._room.held]
             while len(batch) < MOST_AT_ONCE and not self._waiting.empty():
                 batch.append(self._waiting.get())
             going_on = None not in batch
@@ -163,22 +163,12 @@ class Writer:
             self._room.note(item.parcel.row.size_bytes)
         begun = [item for item in batch if isinstance(item, _Begin)]
         try:
-            self._look_for_room(begun)
+            self._room.let_in(begun, {item.number for item in batch if isinstance(item, _Keep | _Settle)})
             self._commit(batch)
         except StorageError as error:
             for each in begun:  # what is kept is kept, whatever the ledger says: the next start adopts it
                 each.error = each.error or error
         self._log.write([item for item in batch if isinstance(item, bytes)])
-
-    def _look_for_room(self, begun: Sequence[_Begin]) -> None:
-        """Nothing begins whose answer could not be stored."""
-        try:
-            with disk_errors(self._tree.root):
-                if begun:
-                    self._room.check(max(item.unsettled for item in begun))
-        except StorageError as error:
-            for item in begun:
-                item.error = error
 
     def _commit(self, batch: Sequence[_Item]) -> None:
         if self._broken:
@@ -186,7 +176,7 @@ class Writer:
         changes = Changes()
         for item in batch:
             match item:
-                case _Begin(error=None):
+                case _Begin(error=None, held=False):
                     changes.started.append((item.number, item.row))
                 case _Keep(error=None):
                     changes.settled.append((item.number, item.attempt))
@@ -209,5 +199,5 @@ class Writer:
 def _answer(callers: Sequence[_Begin | _Keep]) -> None:
     """On the event loop: those who waited go on."""
     for item in callers:
-        if not item.done.done():
+        if not item.done.done() and not (isinstance(item, _Begin) and item.held):
             item.done.set_result(None) if item.error is None else item.done.set_exception(item.error)

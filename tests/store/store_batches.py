@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from batchgen.store import keep as keeping
+from batchgen.store import rescue as keeping
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

@@ -126,7 +126,7 @@ async def test_discard_after_keep_changes_nothing(folder: OutputFolder) -> None:
 async def test_another_attempts_part_is_never_removed(folder: OutputFolder) -> None:
     first, picture = await filled(folder, task(), BIG)
     second = folder.sink(task())
-    with pytest.raises(FileExistsError):
+    with pytest.raises(StorageError, match="File exists"):
         await second.write(BIG)
     await second.discard()
     await keep_sink(folder, task(), first, sidecar_for(task(), picture))
@@ -139,7 +139,7 @@ async def test_a_taken_place_stays_as_it_is(folder: OutputFolder, content: bytes
     taken = folder.root / "images/a-red-fox" / name
     taken.parent.mkdir(parents=True)
     taken.write_bytes(b"somebody's work")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(StorageError, match="File exists"):
         await keep(folder, task(), content)
     assert files(folder.root) == {f"images/a-red-fox/{name}": digest(b"somebody's work")}
 
@@ -154,7 +154,7 @@ async def test_a_place_taken_in_the_last_moment_stays_as_it_is(
         path.with_name("7-abcdefghijkl.png").write_bytes(b"somebody's work")
 
     monkeypatch.setattr(durable, "write_new", write_new)
-    with pytest.raises(FileExistsError):
+    with pytest.raises(StorageError, match="File exists"):
         await keep(folder, task(), SMALL.content)
     assert files(folder.root) == {"images/a-red-fox/7-abcdefghijkl.png": digest(b"somebody's work")}
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
-from pathlib import Path
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
-from store_folders import USD, at_work, attempt, close_all, files, opened, row_of, scan
-from store_samples import big_png, samples, task
+from store_batches import until
+from store_folders import USD, at_work, attempt, close_all, files, filled, kept, opened, row_of, scan
+from store_samples import big_png, samples, sidecar_for, task
 
 from batchgen.errors import StorageError
-from batchgen.store.room import FILES_EACH, LIKELY_BYTES, RESERVE_BYTES, RESERVE_FILES, Room
+from batchgen.store.room import BESIDE_BYTES, FILES_EACH, LIKELY_BYTES, RESERVE_BYTES, RESERVE_FILES, Room
+from batchgen.store.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
+    from pathlib import Path
 
     from batchgen.store.folder import OutputFolder
 
@@ -54,75 +59,110 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     return Disk(monkeypatch)
 
 
-def is_enough(room: Room, in_flight: int) -> bool:
-    try:
-        room.check(in_flight)
-    except StorageError:
-        return False
-    return True
+@dataclass(slots=True)
+class Begin:
+    """An attempt that is to begin."""
+
+    number: int
+    held: bool = False
+    error: Exception | None = None
 
 
-@pytest.mark.parametrize("lacking", ["free_bytes", "free_files"])
-def test_what_is_lacking_is_said_in_one_line(disk: Disk, lacking: str) -> None:
-    setattr(disk, lacking, 0)
-    with pytest.raises(StorageError, match=r"^/otters: [^\n]+; [^\n]+, then run again: what is made stays$"):
-        Room(Path("/otters")).check(3)
+@pytest.fixture
+def room(tmp_path: Path) -> Room[Begin]:
+    return Room(Tree(tmp_path))
 
 
-@pytest.mark.parametrize("in_flight", [1, 3, 64])
-def test_as_many_likely_pictures_as_are_on_their_way_must_fit(disk: Disk, in_flight: int) -> None:
-    room = Room(Path("/otters"))
-    disk.free_bytes = in_flight * LIKELY_BYTES + RESERVE_BYTES
-    assert is_enough(room, in_flight)
-    disk.free_bytes -= BLOCK
-    assert not is_enough(room, in_flight)
+def let_in(room: Room[Begin], numbers: Iterable[int], ended: Collection[int] = ()) -> list[int]:
+    """Which of those that come or waited begin now."""
+    begins = [*room.held, *map(Begin, numbers)]
+    room.let_in(begins, ended)
+    begins = [each for each in begins if each.number not in ended]
+    assert [each for each in begins if each.held] == list(room.held)
+    return [each.number for each in begins if not each.held and each.error is None]
+
+
+def refused(room: Room[Begin], numbers: Iterable[int], ended: Collection[int] = ()) -> str:
+    """Why none of them begins, now or later."""
+    begins = [*room.held, *map(Begin, numbers)]
+    room.let_in(begins, ended)
+    assert not room.held
+    (words,) = {str(each.error) for each in begins if each.number not in ended}
+    assert re.search(r"^/[^\n]*; [^\n]*, then run again: what is made stays$", words)
+    return words
+
+
+@pytest.mark.parametrize("count", [1, 3, 64])
+def test_as_many_begin_as_likely_pictures_fit(disk: Disk, room: Room[Begin], count: int) -> None:
+    disk.free_bytes = count * (LIKELY_BYTES + BESIDE_BYTES) + RESERVE_BYTES
+    assert len(let_in(room, range(100))) == count
+
+
+def test_where_not_one_fits_nothing_begins_and_the_numbers_are_said(disk: Disk, room: Room[Begin]) -> None:
+    disk.free_bytes = LIKELY_BYTES + BESIDE_BYTES + RESERVE_BYTES - BLOCK
+    assert "6.1 MiB are free, and 6.1 MiB are needed for one more picture and the ledger; free" in refused(room, [1, 2])
 
 
 @pytest.mark.parametrize("largest", [100, 40 * 1024 * 1024])
-def test_once_pictures_came_the_largest_is_the_measure(disk: Disk, largest: int) -> None:
-    room = Room(Path("/otters"))
+def test_once_pictures_came_twice_the_largest_is_the_measure(disk: Disk, room: Room[Begin], largest: int) -> None:
     for size in (1, largest, 2):
         room.note(size)
-    disk.free_bytes = -(-(10 * largest + RESERVE_BYTES) // BLOCK) * BLOCK
-    assert is_enough(room, 10)
-    disk.free_bytes -= BLOCK
-    assert not is_enough(room, 10)
+    disk.free_bytes = -(-(10 * (2 * largest + BESIDE_BYTES) + RESERVE_BYTES) // BLOCK) * BLOCK
+    assert len(let_in(room, range(100))) == 10
 
 
-def test_there_must_be_files_for_all_of_them(disk: Disk) -> None:
-    room = Room(Path("/otters"))
+def test_there_must_be_files_for_all_of_them(disk: Disk, room: Room[Begin]) -> None:
     disk.free_files = 5 * FILES_EACH + RESERVE_FILES
-    assert is_enough(room, 5)
-    assert not is_enough(room, 6)
+    assert len(let_in(room, range(100))) == 5
+    disk.free_files = FILES_EACH + RESERVE_FILES - 1
+    assert "11 more files can be made, and 12 are needed for one more picture" in refused(room, [100], range(99))
     disk.free_files = disk.all_files = 0  # as btrfs says it, which has no such bound
-    assert is_enough(room, 6)
+    assert len(let_in(room, range(101, 200))) == 99
 
 
-async def test_every_beginning_looks_at_what_is_on_its_way_with_it(
-    folder: OutputFolder, disk: Disk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[int] = []
-    real = Room.check
+def test_what_waits_begins_in_its_order_once_others_have_ended(disk: Disk, room: Room[Begin]) -> None:
+    disk.free_bytes = 2 * (LIKELY_BYTES + BESIDE_BYTES) + RESERVE_BYTES
+    assert let_in(room, [1, 2, 3, 4, 5]) == [1, 2]
+    assert let_in(room, [6]) == []
+    assert let_in(room, [], [2]) == [3]
+    assert let_in(room, [], [4, 9]) == []  # 4 gave up while it waited
+    room.note(1)
+    assert let_in(room, [7], [1]) == [5, 6, 7]
 
-    def check(room: Room, in_flight: int) -> None:
-        asked.append(in_flight)
-        real(room, in_flight)
 
-    monkeypatch.setattr(Room, "check", check)
-    disk.free_bytes = 3 * LIKELY_BYTES + RESERVE_BYTES
+async def test_a_beginning_waits_for_the_end_of_those_that_fill_the_disk(folder: OutputFolder, disk: Disk) -> None:
+    disk.free_bytes = 2 * (LIKELY_BYTES + BESIDE_BYTES) + RESERVE_BYTES
+    begun: list[str] = []
+
+    async def begin(name: str) -> None:
+        numbers[name] = await writer.begin(row_of(task(name)))
+        begun.append(name)
+
+    numbers: dict[str, int] = {}
+    async with at_work(folder) as writer, anyio.create_task_group() as group:
+        for name in ("1", "2"):
+            await begin(name)
+        for name in ("3", "4"):
+            group.start_soon(begin, name)
+        await until(lambda: len(writer.unsettled) == 4)
+        writer.settle(numbers["1"], None)
+        await until(lambda: len(begun) == 3)
+        sink, picture = await filled(folder, task("2", "2"), SMALL)  # 1 KiB: many such fit
+        await kept(writer, numbers["2"], sink, sidecar_for(task("2", "2"), picture))
+        await until(lambda: len(begun) == 4)
+        assert begun == ["1", "2", "3", "4"]
+    assert folder.ledger.bill().attempts == 3
+
+
+async def test_one_that_is_cancelled_while_it_waits_was_no_attempt(folder: OutputFolder, disk: Disk) -> None:
+    disk.free_bytes = LIKELY_BYTES + BESIDE_BYTES + RESERVE_BYTES
     async with at_work(folder) as writer:
-        numbers = [await writer.begin(row_of(task(name))) for name in ("1", "2", "3")]
-        with pytest.raises(StorageError, match=r"20 MiB free are too little for the 4 pictures .* \(24 MiB\)"):
-            await writer.begin(row_of(task("4")))
-        writer.settle(numbers[0], None)
-        numbers[0] = await writer.begin(row_of(task("5")))
-        assert asked == [1, 2, 3, 4, 3]
-        for number in numbers:
-            writer.settle(number, None)
-        await attempt(folder, writer, task("6", "6"), SMALL)  # 1 KiB: many such fit
-        for number in range(7, 60):
-            await writer.begin(row_of(task(str(number))))
-    assert folder.ledger.bill().attempts == 1 + 53
+        number = await writer.begin(row_of(task("1")))
+        with anyio.move_on_after(0.01):
+            await writer.begin(row_of(task("2")))
+        writer.settle(number, None)
+        await writer.begin(row_of(task("3")))
+    assert [row.task_id for row in folder.ledger.in_doubt()] == ["3"]
 
 
 # A real one, so small that it is soon full
@@ -188,7 +228,7 @@ async def test_a_disk_that_is_full_all_the_same_keeps_what_is_whole(
 ) -> None:
     """Others fill it too, so no look can know: what was kept is whole, and all that was sent is on the bill."""
     options, content = FULL[lacking]
-    monkeypatch.setattr(Room, "check", lambda _room, _in_flight: None)
+    monkeypatch.setattr(Room, "_places", lambda _room: BOUNDLESS)
     folder, filling = opened(mounted(options)), Filling()
     with pytest.raises((OSError, StorageError), match=r"No space left|full"):
         await filling.go(folder, content)

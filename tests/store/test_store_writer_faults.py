@@ -66,7 +66,7 @@ def fails(patch: pytest.MonkeyPatch, name: str, when: Callable[[Path], bool]) ->
 
     def failing(*args: Any) -> None:
         if when(args[-1] if isinstance(args[-1], Path) else args[0]):
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(*args)
 
     patch.setattr(durable, name, failing)
@@ -84,7 +84,7 @@ async def test_what_goes_wrong_with_one_picture_leaves_the_others_alone(
             fails(monkeypatch, step, lambda path: path.stem.startswith("2"))
         said = await kept_in_one_batch(folder, writer, monkeypatch)
         assert (said["1"], said["3"]) == ("images/fox/1.png", "images/fox/3.png")
-        assert isinstance(said["2"], OSError)
+        assert isinstance(said["2"], StorageError)
         assert [row.task_id for row in writer.unsettled] == ["2"]
     monkeypatch.undo()
     bill = folder.ledger.bill()
@@ -102,7 +102,7 @@ async def test_a_folder_that_does_not_last_makes_nothing_but_loses_nothing(
         await keep_one(folder, writer, task("0", "fox/0"))
         fails(monkeypatch, "fsync_folder", lambda path: path.name == "fox")
         said = await kept_in_one_batch(folder, writer, monkeypatch)
-        assert all(isinstance(error, OSError) for error in said.values())
+        assert all(isinstance(error, StorageError) for error in said.values())
         assert len(writer.unsettled) == 3
     monkeypatch.undo()
     assert set(scan(folder).made) == {"0"}
@@ -256,7 +256,7 @@ async def test_a_picture_whose_place_is_taken_when_it_comes_costs_its_place_only
     async with at_work(folder) as writer:
         said: dict[str, object] = {}
         await tried(folder, writer, FIRST, said)
-        assert isinstance(said["1"], FileExistsError)
+        assert isinstance(said["1"], StorageError)
         await keep_one(folder, writer, SECOND)
     assert set(scan(folder).made) == {"2"}
     await keep(folder, THIRD, CONTENT)
