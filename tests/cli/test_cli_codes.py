@@ -106,10 +106,11 @@ def test_an_output_that_breaks_under_a_run_ends_with_5_and_goes_on_when_mended(
     (folder / "images").write_text("in the way of every picture")
     ended = finish(process)
     assert ended.code == 5
-    assert f"{folder.name}: Not a directory; make room or give another folder with --output" in ended.err
+    assert f"{folder}/images: Not a directory; a file stands where a folder is needed: move it away" in ended.err
     assert "20 pictures left to make" in ended.err
     assert len(slow_sandbox.requests()) <= 4
     (folder / "images").unlink()
     assert batchgen("run", "otters.yaml", cwd=tmp_path, env=KEY).code == 0
     assert len(pictures(folder)) == 20
+    assert len(slow_sandbox.requests()) == 20
     assert_whole(folder)

@@ -179,7 +179,7 @@ async def test_what_the_ledger_did_not_take_is_in_doubt_at_most(
     monkeypatch.undo()
     assert [row.task_id for row in folder.recover().lost] == ["1"]
     bill = folder.ledger.bill()
-    assert bill == Bill(at_most=USD, faults=Counter({Fault.LOST: 1}), attempts=1)
+    assert bill == Bill(at_most=USD, faults=Counter({Fault.LOST: 1}), attempts=1, in_vain=1)
 
 
 @pytest.mark.parametrize("where", ["keep", "commit", "log"])
