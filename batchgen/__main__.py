@@ -1,15 +1,42 @@
 """The program's way in, for `batchgen` and `python -m batchgen`."""
 
+import os
+import signal
 import sys
+from contextlib import suppress
+
+ENDS = {signal.SIGINT: ("interrupted", 130), signal.SIGTERM: ("terminated", 143), signal.SIGHUP: ("terminated", 143)}
+SHOW_CURSOR = "\x1b[?25h"
+"""A bar hides it."""
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C while it is still being imported ends it without a traceback."""
+    """Run the command line. A signal that is ignored stays so (nohup); a run hears the others while it lasts."""
+    for number in ENDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+    from batchgen.cli.main import main as run_command_line  # noqa: PLC0415 - what is imported here can be interrupted
+
     try:
-        from batchgen.cli.main import main as run_command_line  # noqa: PLC0415 - what is imported here can be interrupted
-    except KeyboardInterrupt:
-        sys.exit(130)
-    run_command_line()
+        run_command_line()
+    except SystemExit as end:
+        # To put everything away takes Python a while, and a signal in it would change the code.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1)
+
+
+def _end(number: int, _frame: object) -> None:
+    """Outside a run nothing is in flight, so that this may end like a kill, if with a line and an exit code.
+
+    An exception would be less sure: much code, above all while it is imported, swallows or renames what is raised.
+    """
+    how, code = ENDS[signal.Signals(number)]
+    with suppress(OSError):
+        if os.isatty(2) and os.environ.get("TERM") != "dumb":
+            os.write(2, SHOW_CURSOR.encode())
+        os.write(2, f"batchgen: {how}; what is made stays, run again to go on\n".encode())
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from subprocess import DEVNULL, PIPE
 from typing import TYPE_CHECKING
 
 import anyio
 
+from batchgen.engine.running_time import RunningTime
 from batchgen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,17 +38,18 @@ async def embedded_sandbox(models: Mapping[str, str]) -> AsyncIterator[str]:
                 raise RuntimeError("the sandbox's stdout is a pipe")
             yield await _url(child.stdout)
         finally:
-            child.terminate()
+            with suppress(ProcessLookupError):  # it has ended by itself
+                child.terminate()
 
 
 async def _url(stdout: ByteReceiveStream) -> str:
     said = b""
-    try:
-        with anyio.fail_after(START_S):
-            while not said.endswith(b"\n"):
-                said += await stdout.receive()
+    with (
+        suppress(anyio.EndOfStream, ValueError, LookupError, TypeError),
+        RunningTime() as running,
+        running.move_on_after(START_S),
+    ):
+        while not said.endswith(b"\n"):
+            said += await stdout.receive()
         return str(json.loads(said)["url"])
-    except (TimeoutError, anyio.EndOfStream, ValueError, KeyError):
-        raise UsageError(
-            "the embedded sandbox did not start; try `batchgen sandbox` to see why, or use another --provider"
-        ) from None
+    raise UsageError("the embedded sandbox did not start; try `batchgen sandbox` to see why, or use another --provider")

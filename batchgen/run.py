@@ -19,7 +19,7 @@ from batchgen.executors.here import execute
 from batchgen.executors.worker import Setup, iso
 from batchgen.keys import SANDBOX_KEY, read_key
 from batchgen.resume import resume
-from batchgen.signals import watch_signals
+from batchgen.signals import heard_signals
 from batchgen.store.folder import OutputFolder
 from batchgen.store.rescue import rescue_place
 from batchgen.store.rows import Asked, FailureRow, RunRow
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from batchgen.manifest.manifest import Manifest
     from batchgen.model import RateLimit, Secret, Task
     from batchgen.resume import Resumed
+    from batchgen.signals import HeardSignals
     from batchgen.store.writer import Writer
 
 
@@ -71,15 +72,17 @@ async def run(manifest: Manifest, settings: RunSettings, emit: Callable[[Event],
             if resumed.asked:
                 key = _key(manifest, settings.environment)
                 url = url or await stack.enter_async_context(embedded_sandbox(manifest.settings.added_models))
+            signals = stack.enter_context(heard_signals())
             await anyio.to_thread.run_sync(_begin, manifest, settings, resumed)
             writer = await stack.enter_async_context(folder.writer(settings.run_id))
-            drain = anyio.Event()
-            tally = Tally(manifest.settings.provider, record=partial(_record, writer), emit=emit, on_unheard=drain.set)
+            tally = Tally(
+                manifest.settings.provider, record=partial(_record, writer), emit=emit, on_unheard=signals.drain.set
+            )
             tally.tell(_started(manifest, settings, resumed, url))
             if resumed.asked:
                 due = tasks_due(manifest, resumed.found, resumed.comparison, settings.part)
                 setup = _setup(manifest, settings, resumed, url, key)
-                await _make(map(manifest.task, due), setup, writer, tally, drain)
+                await _make(map(manifest.task, due), setup, writer, tally, signals)
             tally.abandoned(row.usd for row in writer.unsettled)
             ended = tally.ended(
                 output=str(settings.output),
@@ -175,9 +178,9 @@ def _setup(manifest: Manifest, settings: RunSettings, resumed: Resumed, url: str
     )
 
 
-async def _make(tasks: Iterable[Task], setup: Setup, writer: Writer, tally: Tally, drain: anyio.Event) -> None:
+async def _make(tasks: Iterable[Task], setup: Setup, writer: Writer, tally: Tally, signals: HeardSignals) -> None:
     """Have the tasks made, stopping in order at a signal."""
     async with anyio.create_task_group() as group:
-        group.start_soon(watch_signals, group.cancel_scope, drain, tally)
-        await execute(tasks, setup, writer, tally, drain)
+        group.start_soon(signals.watch, group.cancel_scope, tally)
+        await execute(tasks, setup, writer, tally, signals.drain)
         group.cancel_scope.cancel()

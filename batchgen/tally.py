@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from batchgen.errors import StorageError
 from batchgen.events import Ending, RunEnded, Stopping, TaskFailed, TaskMade, TaskRetried, TaskUnkept, Waiting
 from batchgen.executors.worker import cost_of
 from batchgen.model import Billing, Fault
@@ -48,16 +49,21 @@ class Tally:
         self._stopped: tuple[Ending, str] | None = None
 
     def tell(self, event: Event) -> None:
-        """Keep an event and pass it on; once whoever read them is gone the run stops in order, and the rest is kept."""
+        """Keep an event and pass it on; once nobody can be told the run stops in order, and the rest is kept."""
         self._record(event)
         if not self._heard:
             return
         try:
             self._emit(event)
         except BrokenPipeError:
-            self._heard = False
-            self.stop(Ending.INTERRUPTED, "whoever read the events is gone")
-            self._on_unheard()
+            self._unheard(Ending.INTERRUPTED, "whoever read the events is gone")
+        except StorageError as error:
+            self._unheard(Ending.STORAGE, str(error))
+
+    def _unheard(self, ending: Ending, why: str) -> None:
+        self._heard = False
+        self.stop(ending, why)
+        self._on_unheard()
 
     def made(self, work: Work, success: Success) -> None:
         """The task's picture is kept."""

@@ -1,26 +1,25 @@
 """Exit codes, made here and nowhere else (`plan --detailed-exitcode` has 10 of its own).
 
-0    everything asked for is made        70   a bug in batchgen, with a report to paste
-1    some tasks failed or were filtered  130  interrupted
-2    usage or job error                  143  terminated
-3    stopped by the provider
+0    everything asked for is made        6    another run owns the output folder
+1    some tasks failed or were filtered  70   a bug in batchgen, with a report to paste
+2    usage or job error                  130  interrupted
+3    stopped by the provider             143  terminated, or its terminal was closed
 4    stopped by a cap
-5    storage
-6    another run owns the output folder
+5    storage, or stdout can't be written
 """
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from batchgen import __version__
+from batchgen.cli.streams import check_output, guard_streams
 from batchgen.errors import BatchgenError, ManifestError, OwnedError, ProviderError, StorageError, UsageError, shown
 from batchgen.events import Ending
 from batchgen.keys import hide_all
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 USAGE = 2
+STORAGE = 5
 BUG = 70
 INTERRUPTED = 130
 TERMINATED = 143
@@ -37,24 +37,19 @@ OF_ENDING: Final = {
     Ending.INCOMPLETE: 1,
     Ending.PROVIDER: 3,
     Ending.CAP: 4,
-    Ending.STORAGE: 5,
+    Ending.STORAGE: STORAGE,
     Ending.INTERRUPTED: INTERRUPTED,
     Ending.TERMINATED: TERMINATED,
 }
-OF_ERROR: Final = {UsageError: USAGE, ManifestError: USAGE, ProviderError: 3, StorageError: 5, OwnedError: 6}
-
-
-class Terminated(BaseException):
-    """SIGTERM, as KeyboardInterrupt is SIGINT."""
+OF_ERROR: Final = {UsageError: USAGE, ManifestError: USAGE, ProviderError: 3, StorageError: STORAGE, OwnedError: 6}
 
 
 @contextmanager
 def exits() -> Iterator[None]:
     """Turn whatever ends the command into its message and its exit code."""
+    guard_streams()
     try:
         yield
-    except (SystemExit, click.exceptions.Exit):
-        raise
     except BaseException as error:  # noqa: BLE001 - this is where every error ends
         sys.exit(_told(_innermost(error)))
 
@@ -68,6 +63,8 @@ def _innermost(error: BaseException) -> BaseException:
 
 def _told(error: BaseException) -> int:
     match error:
+        case SystemExit(code=code) | click.exceptions.Exit(exit_code=code):
+            return _ended(code if isinstance(code, int) else 0)
         case ManifestError():
             _say("\n".join([error.render(), *error.warning_lines()]))
         case BatchgenError():
@@ -79,24 +76,23 @@ def _told(error: BaseException) -> int:
         case KeyboardInterrupt() | click.Abort():
             _say("batchgen: interrupted; what is made stays, run again to go on")
             return INTERRUPTED
-        case Terminated():
-            _say("batchgen: terminated; what is made stays, run again to go on")
-            return TERMINATED
-        case BrokenPipeError():
-            forget_reader(sys.stdout, sys.stderr)  # there is nobody to tell
-            return 1
         case _:
             _say(_report(error))
             return BUG
     return next(code for kind, code in OF_ERROR.items() if isinstance(error, kind))
 
 
-def forget_reader(*streams: TextIO) -> None:
-    """Whoever read these is gone: what is left to say there, and Python's last flush, go nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in streams:
-        os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+def _ended(code: int) -> int:
+    """The code of a command that came to its end: no success if stdout did not take what somebody waits for."""
+    try:
+        sys.stdout.flush()
+        check_output()
+    except BrokenPipeError:
+        return code
+    except StorageError as error:
+        _say(f"batchgen: {error}")
+        return code or STORAGE
+    return code
 
 
 def _say(text: str) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 
 import click
 
 from batchgen import __version__
-from batchgen.cli.exits import Terminated, exits
+from batchgen.cli.exits import exits
 from batchgen.cli.init import init
 from batchgen.cli.models import models
 from batchgen.cli.plan import plan
@@ -39,17 +38,10 @@ for each in (run, plan, validate, init, schema, models, status, retry, verify, r
     batchgen.add_command(each)
 
 
-def _terminated(_number: int, _frame: object) -> None:
-    """SIGTERM before or after the time in which a run listens to it: nothing is in flight then."""
-    raise Terminated
-
-
 def main() -> None:
     """Run the command line and exit with the code that its ending has."""
     with exits():
         if logging.lastResort is not None:  # where warnings of the event loop and of libraries go
             logging.lastResort.addFilter(HidesKeys())
-        signal.signal(signal.SIGTERM, _terminated)
         code = batchgen.main(prog_name="batchgen", standalone_mode=False)
-        sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)

@@ -28,7 +28,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from batchgen.cli.exits import forget_reader
+from batchgen.cli.streams import check_output
 from batchgen.cli.wording import duration, ended_lines, rate, started_line, told
 from batchgen.events import RunEnded, RunStarted, TaskFailed, TaskMade, TaskUnkept, Waiting, json_line
 
@@ -71,11 +71,9 @@ def progress(voice: Voice, *, json_lines: bool, warnings: Sequence[str]) -> Iter
 
 
 def _print_json(event: Event) -> None:
-    try:
-        click.echo(json_line(event), nl=False)
-    except BrokenPipeError:
-        forget_reader(sys.stdout)
-        raise
+    """One event on stdout; raises as `check_output` does."""
+    click.echo(json_line(event), nl=False)
+    check_output()
 
 
 class _Quiet:

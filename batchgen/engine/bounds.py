@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import anyio
+if TYPE_CHECKING:
+    from batchgen.engine.running_time import RunningTime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +14,7 @@ class Bounds:
     """What an answer may take; what goes beyond is given up."""
 
     total_s: float
-    """From the wait for a connection to the last byte."""
+    """From the wait for a connection to the last byte, while this process runs."""
     most_bytes: int = 64 * 1024 * 1024
     """Of a picture. The API's are some 2 MB; 16 bits in each of four channels make 8 MB of a million pixels."""
     most_pixels: int = 1024**3 // 4 // 3
@@ -37,11 +38,13 @@ class TooSlow(TimeoutError):  # noqa: N818 - what was found; the door makes it a
 class PacedBody:
     """A body read as it comes, each share of `least_bytes_per_s * over_s` bytes within `over_s` of waiting for it.
 
-    Waiting for bytes is all that counts: a slow disk is not taken for a slow server.
+    Waiting for bytes, while this process runs, is all that counts: neither a slow disk nor a stop is taken for a slow
+    server.
     """
 
-    def __init__(self, content: Incoming, bounds: Bounds) -> None:
+    def __init__(self, content: Incoming, bounds: Bounds, running: RunningTime) -> None:
         self._content = content
+        self._running = running
         self._over_s = bounds.over_s
         self._share_bytes = bounds.least_bytes_per_s * bounds.over_s
         self._left_s = self._over_s
@@ -49,10 +52,10 @@ class PacedBody:
 
     async def read(self) -> bytes:
         """The next bytes, `b""` at the end. Raises TooSlow, and what `readany` raises."""
-        began = anyio.current_time()
-        with anyio.move_on_after(self._left_s):
+        began_s = self._running.seconds
+        with self._running.move_on_after(self._left_s):
             chunk = await self._content.readany()
-            self._left_s -= anyio.current_time() - began
+            self._left_s -= self._running.seconds - began_s
             self._due_bytes -= len(chunk)
             if self._due_bytes <= 0:
                 self._left_s, self._due_bytes = self._over_s, self._share_bytes

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import aiofiles
 import aiohttp
-import anyio
 
 from batchgen import __version__
 from batchgen.engine.bounds import Bounds, PacedBody, TooSlow
 from batchgen.engine.exchange import Exchange
+from batchgen.engine.running_time import RunningTime
 from batchgen.model import Billing, CutOff, Failure, Fault, Picture
 
 if TYPE_CHECKING:
@@ -45,9 +45,10 @@ class Sink(Protocol):
 class Transport:
     """Sends calls through one pool of connections."""
 
-    def __init__(self, session: aiohttp.ClientSession, bounds: Bounds) -> None:
+    def __init__(self, session: aiohttp.ClientSession, bounds: Bounds, running: RunningTime) -> None:
         self._session = session
         self._bounds = bounds
+        self._running = running
 
     async def exchange(self, call: Call, sink: Sink, on_sent: Callable[[], None]) -> Reply | Failure:
         """Send a call and read its whole answer; `on_sent` is called when the request's headers leave.
@@ -58,8 +59,9 @@ class Transport:
         """
         so_far = Exchange(call.bearer, on_sent)
         try:
-            with anyio.fail_after(self._bounds.total_s):
+            with self._running.move_on_after(self._bounds.total_s):
                 return await self._exchange(call, sink, so_far)
+            raise TimeoutError
         except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last: a host that no name can be
             if so_far.unstored:
                 raise
@@ -80,7 +82,7 @@ class Transport:
             so_far.note_answer(response.status, response.headers.items())
             if so_far.packing:
                 return so_far.reply(flaw=f"packed with {so_far.packing}, which was not asked for")
-            body = PacedBody(response.content, self._bounds)
+            body = PacedBody(response.content, self._bounds, self._running)
             if response.status != 200 or not call.brings_picture:
                 await _read_text(body, so_far.text)
                 return so_far.reply()
@@ -128,17 +130,19 @@ async def open_transport(bounds: Bounds) -> AsyncIterator[Transport]:
     """A transport whose calls keep to these bounds."""
     tracing = aiohttp.TraceConfig()
     tracing.on_request_headers_sent.append(_note_sent)
-    async with aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=bounds.total_s),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=None),  # what is sent: RunningTime
         headers={"Accept-Encoding": "identity", "User-Agent": f"batchgen/{__version__}"},
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
         trace_configs=[tracing],
         request_class=_Request,
-    ) as session:
-        yield Transport(session, bounds)
+    )
+    with RunningTime() as running:
+        async with session:
+            yield Transport(session, bounds, running)
 
 
 async def _note_sent(_session: object, context: object, _params: object) -> None:

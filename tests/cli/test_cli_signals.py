@@ -1,9 +1,12 @@
-"""Ctrl-C, SIGTERM and SIGKILL: what is paid for is kept, what is half done is gone, and the next run goes on."""
+"""Ctrl-C, SIGTERM, SIGHUP and SIGKILL: what is paid for is kept, what is half done is gone, the next run goes on."""
 
 from __future__ import annotations
 
 import signal
+import socket
+import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,8 @@ from processes import (
     wait_until,
 )
 
+from batchgen.signals import ONE_ORDER_S
+
 JOB = "otters.yaml"
 
 
@@ -39,7 +44,8 @@ def _asked(sandbox: Mark) -> Counter[str]:
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"), (signal.SIGHUP, 143, "terminated")],
 )
 def test_the_first_signal_stops_in_order(
     tmp_path: Path, slow_sandbox: Mark, number: signal.Signals, code: int, word: str
@@ -69,6 +75,7 @@ def test_the_second_signal_ends_it_now(tmp_path: Path, number: signal.Signals) -
         wait_until(lambda: len(silent.log()) == 4, "requests in flight")
         process.send_signal(number)
         wait_until(lambda: "waiting up to" in log.read_text(), "the first signal was noticed")
+        time.sleep(2 * ONE_ORDER_S)
         assert process.poll() is None
         process.send_signal(number)
         assert finish(process).code == (130 if number == signal.SIGINT else 143)
@@ -77,6 +84,86 @@ def test_the_second_signal_ends_it_now(tmp_path: Path, number: signal.Signals) -
     assert "Traceback" not in log.read_text()
     assert_whole(tmp_path / "output/otters")
     assert pictures(tmp_path / "output/otters") == {}
+
+
+def test_what_is_one_order_said_twice_does_not_end_it_now(tmp_path: Path, slow_sandbox: Mark) -> None:
+    process = _begin(tmp_path, slow_sandbox)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    assert finish(process).code in {130, 143}
+    _assert_all_kept(tmp_path / "output/otters", slow_sandbox)
+
+
+def test_a_terminal_that_closes_twice_does_not_end_it_now(tmp_path: Path, slow_sandbox: Mark) -> None:
+    process = _begin(tmp_path, slow_sandbox)
+    process.send_signal(signal.SIGHUP)
+    time.sleep(2 * ONE_ORDER_S)
+    process.send_signal(signal.SIGHUP)
+    assert finish(process).code == 143
+    _assert_all_kept(tmp_path / "output/otters", slow_sandbox)
+
+
+def test_the_first_signal_is_the_first_though_the_run_was_ending_already(tmp_path: Path) -> None:
+    folder = tmp_path / "output/otters"
+    with outside_sandbox("--limit", "none", "--latency", "1", "--jitter", "2", "--seed", "1") as uneven:
+        (tmp_path / JOB).write_text(job_for(uneven.url, seeds="1..20"))
+        process = start("run", JOB, "--json", "--concurrency", "12", cwd=tmp_path, env=KEY)
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        wait_until(lambda: made(folder), "the first picture, of which nobody is told")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) in {130, 143}  # whichever was noticed first
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        process.stderr.close()
+        assert 12 <= len(uneven.log()) == len(pictures(folder)) < 40
+    assert_whole(folder)
+
+
+def _assert_all_kept(folder: Path, sandbox: Mark) -> None:
+    assert len(pictures(folder)) == len(sandbox.requests()) == 4
+    assert_whole(folder)
+
+
+def test_a_request_that_still_connects_at_the_first_signal_never_leaves(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, log.open("w") as err:
+        server.settimeout(0.05)
+        port = server.getsockname()[1]
+        queued = [socket.socket() for _ in range(4)]  # nobody else gets in until these are accepted
+        for each in queued:
+            each.settimeout(0)
+            each.connect_ex(("127.0.0.1", port))
+        before = _connecting(port)
+        (tmp_path / JOB).write_text(job_for(f"http://127.0.0.1:{port}/v1"))
+        process = start("run", JOB, cwd=tmp_path, err=err, env=KEY)
+        wait_until(lambda: _connecting(port) == before + 4, "requests that connect")
+        process.send_signal(signal.SIGINT)
+        wait_until(lambda: "waiting up to" in log.read_text(), "the signal was noticed")
+        accepted = list[tuple[socket.socket, int]]()
+        while process.poll() is None or _accept(server, accepted):
+            _accept(server, accepted)
+        assert finish(process).code == 130
+        ours = {each.getsockname()[1] for each in queued}
+        assert {each.recv(1) for each, port in accepted if port not in ours} <= {b""}
+        for each in (*queued, *(each for each, _ in accepted)):
+            each.close()
+
+
+def _accept(server: socket.socket, accepted: list[tuple[socket.socket, int]]) -> bool:
+    """Take the next connection, if one is there, and the port that it comes from."""
+    with suppress(TimeoutError):
+        connection, (_, port) = server.accept()
+        accepted.append((connection, port))
+        return True
+    return False
+
+
+def _connecting(port: int) -> int:
+    """How many connections to a port of this machine are asked for and not there yet (SYN_SENT, proc_net_tcp(5))."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[2].endswith(f":{port:04X}") and row[3] == "02" for row in rows)
 
 
 def test_a_killed_run_goes_on_with_the_same_pictures(tmp_path: Path, slow_sandbox: Mark) -> None:
@@ -130,15 +217,16 @@ def test_the_embedded_sandbox_outlives_ctrl_c_and_ends_with_the_run(tmp_path: Pa
     assert_whole(folder)
 
 
-def test_ctrl_c_while_the_sandbox_starts_ends_both(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_while_the_sandbox_starts_ends_both(tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / JOB).write_text("prompts: [a fox]\nsweep: {seeds: 1..30}\n")
     process = start("run", JOB, "--provider", "sandbox", cwd=tmp_path)
-    wait_until((tmp_path / "output/otters@sandbox/job.yaml").exists, "the folder was opened")
+    wait_until(lambda: _children(process.pid), "the sandbox began")
     children = _children(process.pid)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     ended = finish(process)
-    assert ended.code == 130
-    assert "interrupted" in ended.err
+    assert ended.code == {signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}.get(number, 143)
+    assert {signal.SIGINT: "interrupted", signal.SIGKILL: ""}.get(number, "terminated") in ended.err
     wait_until(lambda: not any(map(_is_running, children)), "the sandbox ended")
     assert_whole(tmp_path / "output/otters@sandbox")
 

@@ -123,7 +123,7 @@ def test_a_reader_that_leaves_early_is_no_trouble(tmp_path: Path, job: Path) -> 
     process.stdout.close()
     assert process.stderr is not None
     assert process.stderr.read() == ""
-    assert process.wait(60) == 1
+    assert process.wait(60) == 0
     process.stderr.close()
 
 
