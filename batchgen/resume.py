@@ -6,12 +6,13 @@ for and have no sidecar yet.
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from dataclasses import dataclass
 from dataclasses import replace as changed
 from typing import TYPE_CHECKING, NoReturn
 
-from batchgen.due import compare, count_due, tasks_due
+from batchgen.due import compare, tasks_asked, tasks_due
 from batchgen.engine.budget import Caps
 from batchgen.errors import UsageError
 from batchgen.manifest.survey import survey
@@ -41,8 +42,8 @@ class Resumed:
     recovered: Recovered
     found: Survey
     comparison: Comparison
-    asked: int
-    """How many tasks this run is to make."""
+    due: Sequence[int]
+    """The indices of the tasks that this run is to make; 8 bytes each, found here since it can take long."""
     given_up: int
     """How many ended for good in earlier runs and are not asked for."""
     price: Price
@@ -51,9 +52,15 @@ class Resumed:
     """By task, what earlier runs tried in vain."""
 
     @property
+    def asked(self) -> int:
+        """How many tasks this run is to make."""
+        return len(self.due)
+
+    @property
     def left(self) -> int:
         """What is due, and neither asked for nor given up."""
-        return self.comparison.due - self.asked - self.given_up
+        ended = self.comparison.given_up
+        return self.comparison.due - self.asked - (len(ended) - sum(index in ended for index in self.due if ended))
 
 
 def resume(manifest: Manifest, folder: OutputFolder, part: Part, replace: bool) -> Resumed:  # noqa: FBT001 - by a thread
@@ -65,68 +72,84 @@ def resume(manifest: Manifest, folder: OutputFolder, part: Part, replace: bool) 
     """
     found = survey(manifest)
     recovered = folder.recover()
-    contents = _with_skipped(manifest, recovered)
+    earlier = _earlier(folder.ledger.failed_attempts(), recovered.contents)
+    contents = _with_skipped(manifest, recovered.contents, earlier)
     comparison = compare(manifest, found, contents)
+    due = array("q", tasks_due(manifest, found, comparison, part))
+    if in_the_way := {index: comparison.changed[index] for index in due if index in comparison.changed}:
+        if not replace:
+            _refuse(folder, in_the_way)
+        folder.replace(in_the_way.values())
+        again = resume(manifest, folder, part, replace)  # what waited for these places is finished now, not paid again
+        return changed(again, recovered=again.recovered.after(recovered))
     bill = folder.ledger.bill()
-    in_the_way = _in_the_way(manifest, found, comparison, part)
-    if in_the_way and not replace:
-        _refuse(folder, in_the_way)
     caps = _caps(manifest, found, spent=bill.at_most, made=len(contents.made) + bill.in_vain)
-    _set_right(folder, contents, comparison)
-    for path in dict.fromkeys(in_the_way.values()):
-        folder.replace(path)
+    _set_right(manifest, folder, recovered.contents.failures, comparison)
     return Resumed(
         folder=folder,
         recovered=recovered,
         found=found,
         comparison=comparison,
-        asked=count_due(manifest, found, comparison, part),
-        given_up=0 if part.again is not None else len(comparison.given_up),
+        due=due,
+        given_up=_given_up(manifest, found, comparison, part),
         price=price(manifest, models_due(manifest, found, comparison, part), bill.at_most),
         caps=caps,
-        earlier=_earlier(folder.ledger.failed_attempts(), contents),
+        earlier={identity: [row.attempt for row in rows] for identity, rows in earlier.items()},
     )
 
 
-def _with_skipped(manifest: Manifest, recovered: Recovered) -> Contents:
-    """The contents, with the tasks of lost attempts failed where the job will not risk to pay for them again."""
-    contents = recovered.contents
+def _given_up(manifest: Manifest, found: Survey, comparison: Comparison, part: Part) -> int:
+    """How many of the tasks that the part names are not asked for, since they ended for good."""
+    if part.again is not None or not comparison.given_up:
+        return 0
+    if not part.only and part.sample is None:
+        return len(comparison.given_up)
+    return sum(index in comparison.given_up for index in tasks_asked(manifest, found, part))
+
+
+def _with_skipped(manifest: Manifest, contents: Contents, earlier: Mapping[str, Sequence[AttemptRow]]) -> Contents:
+    """The contents, with the tasks that may have been paid for failed where the job will not risk to pay again.
+
+    Told from the ledger's attempts alone, so that it does not matter which run lost them and where it was interrupted.
+    """
     if manifest.retry.ambiguous != "skip":
         return contents
-    lost = [row for row in recovered.lost if 0 <= row.task_index < len(manifest) and row.task_id not in contents.made]
-    tasks = {row.task_id: manifest.task(row.task_index) for row in lost}
-    skipped = [
-        FailureRow(identity, task.index, task.prompt_id, Fault.LOST, Billing.MAYBE, None, "its answer was not kept")
-        for identity, task in tasks.items()
-        if task.id == identity
-    ]
+    failed = {row.task_id for row in contents.failures}
+    doubtful = {identity: _last_doubtful(rows) for identity, rows in earlier.items() if identity not in failed}
+    skipped = [_skipped(row) for row in doubtful.values() if row is not None]
     indices = {row.task_id: row.task_index for row in skipped}
     return changed(contents, failures=[*contents.failures, *skipped], indices={**contents.indices, **indices})
 
 
-def _set_right(folder: OutputFolder, contents: Contents, comparison: Comparison) -> None:
-    """What no longer stands goes: sidecars of missing pictures, failures of tasks that the job no longer has."""
+def _last_doubtful(rows: Sequence[AttemptRow]) -> AttemptRow | None:
+    return next((row for row in reversed(rows) if row.attempt.billing is Billing.MAYBE), None)
+
+
+def _skipped(row: AttemptRow) -> FailureRow:
+    tried = row.attempt
+    words = tried.words or "its answer was not kept"
+    return FailureRow(row.task_id, row.task_index, "", tried.fault or Fault.LOST, Billing.MAYBE, tried.status, words)
+
+
+def _set_right(manifest: Manifest, folder: OutputFolder, known: Iterable[FailureRow], comparison: Comparison) -> None:
+    """What no longer stands goes: sidecars of missing pictures, failures of tasks that are made or not in the job."""
     for stem in comparison.missing.values():
         folder.forget(stem)
-    failed = {row.task_id: row for row in comparison.failed.values()}
-    folder.ledger.forget(failures=[row.task_id for row in contents.failures if row.task_id not in failed])
-    folder.ledger.fail(failed.values())
+    failures = {row.task_id: row for row in known}
+    standing = [
+        row._replace(task_index=index, prompt_id=manifest.task(index).prompt_id)
+        for index, row in comparison.failed.items()
+    ]
+    folder.ledger.forget(failures=list(failures.keys() - {row.task_id for row in standing}))
+    folder.ledger.fail([row for row in standing if row != failures.get(row.task_id)])
 
 
-def _earlier(attempts: Iterable[AttemptRow], contents: Contents) -> dict[str, list[Attempt]]:
-    earlier: dict[str, list[Attempt]] = defaultdict(list)
+def _earlier(attempts: Iterable[AttemptRow], contents: Contents) -> dict[str, list[AttemptRow]]:
+    earlier: dict[str, list[AttemptRow]] = defaultdict(list)
     for row in attempts:
         if row.task_id not in contents.made:
-            earlier[row.task_id].append(row.attempt)
+            earlier[row.task_id].append(row)
     return earlier
-
-
-def _in_the_way(manifest: Manifest, found: Survey, comparison: Comparison, part: Part) -> dict[int, str]:
-    """What has the place of a task that is asked for, by task."""
-    if not comparison.changed:
-        return {}
-    due = tasks_due(manifest, found, comparison, part)
-    return {index: comparison.changed[index] for index in due if index in comparison.changed}
 
 
 def _refuse(folder: OutputFolder, in_the_way: Mapping[int, str]) -> NoReturn:

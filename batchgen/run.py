@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from batchgen.account import retry_bounds, rules, shared_log, state_folder
-from batchgen.due import Part, tasks_due
+from batchgen.due import Part
 from batchgen.embedded import embedded_sandbox
 from batchgen.errors import StorageError
 from batchgen.events import RunStarted, TaskFailed, json_line
@@ -80,9 +80,8 @@ async def run(manifest: Manifest, settings: RunSettings, emit: Callable[[Event],
             )
             tally.tell(_started(manifest, settings, resumed, url))
             if resumed.asked:
-                due = tasks_due(manifest, resumed.found, resumed.comparison, settings.part)
                 setup = _setup(manifest, settings, resumed, url, key)
-                await _make(map(manifest.task, due), setup, writer, tally, signals)
+                await _make(map(manifest.task, resumed.due), setup, writer, tally, signals)
             tally.abandoned(row.usd for row in writer.unsettled)
             ended = tally.ended(
                 output=str(settings.output),

@@ -108,7 +108,8 @@ def ended_lines(event: RunEnded) -> list[str]:
     if event.made or event.failed or event.filtered:
         lines.append(f"{_counts(event)} in {duration(event.seconds)}{_money(event)}")
     else:
-        lines.append("nothing was sent" if not event.why else "nothing was made")
+        money = _money(event) if event.at_most_usd != 0 else ""
+        lines.append(("nothing was sent" if not event.why else "nothing was made") + money)
     if event.in_doubt:
         lines.append(f"in doubt: {event.in_doubt:,} were sent and not waited for; batchgen status {event.output}")
     if event.left:

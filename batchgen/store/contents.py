@@ -149,7 +149,7 @@ class _Look:
             return
         if row:  # the picture is gone, or a flipped bit in the ledger says so: the sidecar knows
             self.gone.append(row.path)
-        if record := record_of(Path(entry.path)):
+        if (record := record_of(Path(entry.path))) and _sidecar_of(record.picture_file) == name:
             whole = _size(files.get(record.picture_file)) == record.size_bytes
             self._record(record.task_id, record.index, stem, area, whole=whole)
             self.billed_usd += record.billed_usd

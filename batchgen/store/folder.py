@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import defaultdict, deque
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Self
 
@@ -17,7 +17,7 @@ from batchgen.store.database import DamagedError
 from batchgen.store.file_system import refuse_network
 from batchgen.store.ledger_file import begin_anew, look_at_ledger, open_ledger
 from batchgen.store.lock import FolderLock
-from batchgen.store.names import AREAS, Spot, spot, stem_name
+from batchgen.store.names import AREAS, PICTURE_PART, Spot, spot, stem_name
 from batchgen.store.pictures import PictureSink
 from batchgen.store.rescue import bring_home
 from batchgen.store.rows import AttemptRow, PictureRow
@@ -95,7 +95,10 @@ class OutputFolder:
     def recover(self) -> Recovered:
         """Bring what dead runs left to its end, and the ledger to what the disk holds."""
         with disk_errors(self.root):
-            finished = leftovers.clear(self._tree).finished + bring_home(self._tree)
+            left = leftovers.clear(self._tree)
+            for folder, name in left.damaged:
+                self._set_aside(folder, [name])
+            finished = left.finished + bring_home(self._tree)
             try:
                 found, lost = self._reconcile()
             except DamagedError:
@@ -142,20 +145,33 @@ class OutputFolder:
             for area in AREAS:
                 self._forget(spot(area, stem))
 
-    def replace(self, path: str) -> None:
-        """Move the picture or sidecar at this path, and what is of the same name, out of the way of a new one.
+    def replace(self, paths: Iterable[str]) -> None:
+        """Move the pictures or sidecars at these paths, and what is of the same names, out of the way of new ones.
 
         Raises:
-            StorageError: It is no regular file.
+            StorageError: One is no regular file.
         """
-        with disk_errors(self.root / path):
-            taken = PurePosixPath(path)
-            name = stem_name(taken.name)
-            found = [entry for entry in os.scandir(self.root / taken.parent) if stem_name(entry.name) == name]
-            if name is None or not all(entry.is_file(follow_symlinks=False) for entry in found):
-                raise StorageError(f"{self.root / path}: is no picture or sidecar; move it away yourself")
-            self._set_aside(taken.parent, [entry.name for entry in found])
-            self.ledger.forget(pictures=[f"{taken.parent}/{entry.name}" for entry in found])
+        taken: dict[PurePosixPath, dict[str | None, str]] = defaultdict(dict)
+        for path in map(PurePosixPath, paths):
+            taken[path.parent][stem_name(path.name)] = path.name
+        moved: list[str] = []
+        for folder, names in taken.items():  # one look at each, however many of its pictures go
+            with disk_errors(self.root / folder):
+                found = [
+                    entry
+                    for entry in os.scandir(self.root / folder)
+                    if stem_name(entry.name) in names and not entry.name.endswith(PICTURE_PART)  # that waits for it
+                ]
+                stranger = next(
+                    (entry.name for entry in found if not entry.is_file(follow_symlinks=False)), names.get(None)
+                )
+                if stranger is not None:
+                    raise StorageError(
+                        f"{self.root / folder / stranger}: is no picture or sidecar; move it away yourself"
+                    )
+                self._set_aside(folder, [entry.name for entry in found])
+                moved += [f"{folder}/{entry.name}" for entry in found]
+        self.ledger.forget(pictures=moved)
 
     def save_job(self, text: bytes) -> None:
         """Keep the job as last run, in one step; another one goes to `replaced/`: it may be somebody's own."""
@@ -198,6 +214,10 @@ class Recovered:
     """Pictures that an earlier run left unfinished or kept elsewhere, and that were whole."""
     lost: Sequence[AttemptRow]
     """Attempts that it began, and of whose end nothing is known."""
+
+    def after(self, earlier: Recovered) -> Recovered:
+        """With what was found a moment ago."""
+        return replace(self, finished=earlier.finished + self.finished, lost=[*earlier.lost, *self.lost])
 
 
 def contents_of(path: Path) -> Contents:

@@ -159,7 +159,7 @@ class Ledger:
 
     def in_doubt(self) -> list[AttemptRow]:
         """Attempts that were begun and of whose end nothing is known; while a run goes on, also what is in flight."""
-        return [row for _, row in self._attempts(f"billing IS NULL OR fault = '{Fault.LOST}'")]
+        return [row for _, row in self._attempts(_IN_DOUBT)]
 
     def bill(self) -> Bill:
         """What all attempts come to; one that is not settled may have been billed."""
@@ -210,7 +210,7 @@ class Ledger:
                 key = (row.task_id, row.attempt.number, row.attempt.started)
                 if key not in known:  # a pair that was copied tells of the same attempts
                     known[key] = db.execute(_BEGIN, _begun(None, None, row)).lastrowid
-                db.execute(_SETTLE, _settled(known[key], row.attempt))
+                db.execute(f"{_SETTLE} AND {_IN_DOUBT}", _settled(known[key], row.attempt))
 
     def forget(self, *, pictures: Sequence[str] = (), failures: Sequence[str] = ()) -> None:
         """Drop pictures, by path, that are gone from the disk, and failures, by task, that no longer stand."""
@@ -322,6 +322,7 @@ class Ledger:
                 raise
 
 
+_IN_DOUBT: Final = f"(billing IS NULL OR fault = '{Fault.LOST}')"
 _BEGIN: Final = "INSERT INTO attempts (seq, run, task, idx, number, started, usd) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _FAIL: Final = "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _SETTLE: Final = "UPDATE attempts SET seconds = ?, billing = ?, fault = ?, status = ?, words = ? WHERE seq = ?"

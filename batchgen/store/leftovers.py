@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchgen.store import durable
@@ -18,7 +18,7 @@ from batchgen.store.keep import finish, finish_sidecar
 from batchgen.store.names import PICTURE_PART, SIDECAR_PART, Spot
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from pathlib import Path, PurePosixPath
 
     from batchgen.store.sidecar import MadeRecord
     from batchgen.store.tree import Tree
@@ -26,17 +26,23 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Leftovers:
     """How many pictures were finished, and how many `.part` files led to none and were removed."""
 
-    finished: int
-    cleared: int
+    finished: int = 0
+    cleared: int = 0
+    damaged: list[tuple[PurePosixPath, str]] = field(default_factory=list)
+    """Folder and name of each file that has a picture's final name and not its content: a lying disk's, or somebody's
+    work. No picture can be made there before it is moved away."""
 
 
 def clear(tree: Tree) -> Leftovers:
-    """Bring every leftover of a dead run to its end; afterwards there is no `.part` of ours. OSErrors pass through."""
-    finished = cleared = 0
+    """Bring every leftover of a dead run to its end. OSErrors pass through.
+
+    Afterwards there is no `.part` of ours but of pairs whose final name is another's: they wait until that is moved.
+    """
+    left = Leftovers()
     for folder, entries in folders(tree.root):
         files = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
         parts = {name for name in files if name.endswith(PICTURE_PART)}
@@ -44,9 +50,13 @@ def clear(tree: Tree) -> Leftovers:
             continue
         path = tree.ready(folder)
         for part in sorted(name for name in parts if name.endswith(SIDECAR_PART)):
-            finished += _finish(path, Spot(folder, part.removesuffix(SIDECAR_PART)))
-        cleared += _remove(path, parts)
-    return Leftovers(finished=finished, cleared=cleared)
+            place = Spot(folder, part.removesuffix(SIDECAR_PART))
+            try:
+                _finish(path, place, left)
+            except FileExistsError:
+                parts -= {place.picture_part, place.sidecar_part}
+        left.cleared += _remove(path, parts)
+    return left
 
 
 def _remove(folder: Path, parts: set[str]) -> int:
@@ -57,32 +67,27 @@ def _remove(folder: Path, parts: set[str]) -> int:
     return len(left)
 
 
-def _finish(folder: Path, place: Spot) -> bool:
-    """Finish one pair if its sidecar's `.part` allows it."""
+def _finish(folder: Path, place: Spot, left: Leftovers) -> None:
+    """Finish one pair if its sidecar's `.part` allows it; FileExistsError where a final name is another's."""
     record = record_of(folder / place.sidecar_part)
     if record is None or not place.owns(record.picture_file):
-        return False
+        return
     picture, part = folder / record.picture_file, folder / place.picture_part
-    try:
-        if is_picture(picture, record):
-            durable.fsync_file(picture)
-            durable.fsync_file(folder / place.sidecar_part)
-            _unlink_twin(part, picture)
-            _unlink_twin(folder / place.sidecar_part, folder / place.sidecar)
-            if (folder / place.sidecar_part).exists():
-                finish_sidecar(folder, place)
-            return True
-        if not part.exists():
-            _clear_damaged(picture)
-            return False
-        if is_picture(part, record):
-            durable.fsync_file(part)
-            durable.fsync_file(folder / place.sidecar_part)
-            finish(folder, place, record.picture_file)
-            return True
-    except FileExistsError:
-        pass  # a final name is another's: it stays as it is
-    return False
+    if is_picture(picture, record):
+        durable.fsync_file(picture)
+        durable.fsync_file(folder / place.sidecar_part)
+        _unlink_twin(part, picture)
+        _unlink_twin(folder / place.sidecar_part, folder / place.sidecar)
+        if (folder / place.sidecar_part).exists():
+            finish_sidecar(folder, place)
+        left.finished += 1
+    elif is_picture(part, record):
+        durable.fsync_file(part)
+        durable.fsync_file(folder / place.sidecar_part)
+        finish(folder, place, record.picture_file)
+        left.finished += 1
+    elif picture.is_file() and not picture.is_symlink():
+        left.damaged.append((place.folder, picture.name))
 
 
 def is_picture(path: Path, record: MadeRecord) -> bool:
@@ -100,9 +105,3 @@ def _unlink_twin(part: Path, final: Path) -> None:
     """A crash between the two halves of a rename left both names of one file."""
     if part.exists() and final.exists() and os.path.samestat(part.lstat(), final.lstat()):
         part.unlink()
-
-
-def _clear_damaged(picture: Path) -> None:
-    """The final name without the sidecar's content: a disk lost it, and it never counted as made."""
-    if picture.is_file() and not picture.is_symlink():
-        picture.unlink()

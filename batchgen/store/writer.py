@@ -78,8 +78,9 @@ class Writer:
         self._room: Room[_Begin] = Room(tree)
         self._next = first
         self._unsettled: dict[int, AttemptRow] = {}
-        self._broken = False
-        """After an error nothing is written to the ledger again: the next start reads what is there."""
+        self._broken: StorageError | None = None
+        """After this nothing is written to the ledger again: the next start reads what is there."""
+        self._unforeseen: Exception | None = None
         self._waiting: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._work, name="batchgen-writer", daemon=True)
@@ -134,9 +135,11 @@ class Writer:
         self._waiting.put(line)
 
     async def close(self) -> None:
-        """Everything that was handed in is on the disk, as far as the disk took it."""
+        """Everything that was handed in is on the disk, as far as the disk took it; what was not foreseen is raised."""
         self._waiting.put(None)
         await to_thread.run_sync(self._thread.join)
+        if self._unforeseen is not None:
+            raise self._unforeseen
 
     def _work(self) -> None:
         going_on = True
@@ -149,6 +152,7 @@ class Writer:
             try:
                 self._bring(batch)
             except Exception as error:  # noqa: BLE001 - whoever waits gets it, and is never left waiting
+                self._unforeseen = error
                 for item in callers:
                     item.error = item.error or error
             if callers:
@@ -171,8 +175,8 @@ class Writer:
         self._log.write([item for item in batch if isinstance(item, bytes)])
 
     def _commit(self, batch: Sequence[_Item]) -> None:
-        if self._broken:
-            raise StorageError("the ledger takes no more; see what was said before")
+        if self._broken is not None:
+            raise self._broken
         changes = Changes()
         for item in batch:
             match item:
@@ -191,8 +195,8 @@ class Writer:
             return
         try:
             self._ledger.commit(changes)
-        except StorageError:
-            self._broken = True
+        except StorageError as error:
+            self._broken = error
             raise
 
 

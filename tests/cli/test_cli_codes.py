@@ -107,6 +107,7 @@ def test_an_output_that_breaks_under_a_run_ends_with_5_and_goes_on_when_mended(
     ended = finish(process)
     assert ended.code == 5
     assert f"{folder}/images: Not a directory; a file stands where a folder is needed: move it away" in ended.err
+    assert "nothing was made, $0.13 by the price list" in ended.err
     assert "20 pictures left to make" in ended.err
     assert len(slow_sandbox.requests()) <= 4
     (folder / "images").unlink()

@@ -72,6 +72,54 @@ def test_a_job_that_risks_no_second_payment_gives_up_what_was_in_flight(stage: S
     assert stage.known().failed == []
 
 
+def test_a_task_is_skipped_wherever_it_is_now_and_whatever_came_between(stage: Stage) -> None:
+    stage.killed("a fox", job=SKIP)
+    stage.call("run", JOB, "--only", "seed=1", "--max-cost", "0")  # which ends before anything is sent
+    moved = {**SKIP, "prompts": ["a bear", *SKIP["prompts"]]}
+    for _ in range(2):
+        started, *_ = stage.run(code=1, job=moved)
+        assert started["given_up"] == 1
+        assert sorted(stage.asked) == ["a bear", "an owl"]
+    assert stage.known().failed == ["a fox"]
+
+
+def test_what_was_given_up_elsewhere_is_no_matter_to_a_part_that_is_made(stage: Stage) -> None:
+    stage.killed("a fox", job=SKIP)
+    _, *_, ended = stage.run("--only", "prompt=an owl", job=SKIP)
+    assert (ended["ending"], ended["left"]) == ("complete", 0)
+    stage.run(code=1, job=SKIP)
+
+
+def test_a_picture_that_waits_for_its_place_is_not_paid_for_again(stage: Stage) -> None:
+    stage.run()
+    before = pictures(stage.folder)
+    for place in sidecars(stage.folder):
+        sidecar = stage.folder / place
+        picture = sidecar.with_name(json.loads(sidecar.read_text())["picture"]["file"])
+        picture.rename(picture.with_suffix(".part"))
+        sidecar.rename(sidecar.with_suffix(".json.part"))
+        picture.write_text("somebody's work")
+    refused = stage.call("run", JOB)
+    assert (refused.code, "has the place of task" in refused.err) == (2, True)
+    started, *_ = stage.run("--replace")
+    assert (started["adopted"], started["asked"], len(stage.asked)) == (2, 0, 2)
+    assert pictures(stage.folder) == before
+    assert_whole(stage.folder)
+
+
+def test_a_copied_sidecar_is_nobodys(stage: Stage) -> None:
+    stage.run()
+    before = stage.known()
+    for place in list(sidecars(stage.folder)):
+        sidecar = stage.folder / place
+        sidecar.with_name(f"{sidecar.stem} (copy).json").write_bytes(sidecar.read_bytes())
+    for _ in range(2):
+        stage.run()
+        assert stage.known() == before
+        with closing(Ledger.open(stage.folder)) as ledger:
+            assert len(list(ledger.pictures())) == 2
+
+
 def test_a_picture_that_was_whole_is_neither_in_doubt_nor_given_up(stage: Stage) -> None:
     stage.run()
     stage.killed_before_the_commit()

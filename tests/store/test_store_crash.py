@@ -99,8 +99,6 @@ WHOLE = {f"images/a-red-fox/{NAME}.{suffix}" for suffix in ("json", "png")}
         ({"_png": CONTENT, "_part": CONTENT, "_json_part": SIDECAR}, 1),
         ({"_json_part": SIDECAR}, 0),
         ({"_part": CONTENT[:-1] + b"!", "_json_part": SIDECAR}, 0),
-        ({"_png": CONTENT[:-1] + b"!", "_json_part": SIDECAR}, 0),
-        ({"_png": b"", "_json_part": SIDECAR}, 0),
     ],
 )
 def test_each_state_has_one_meaning(folder: OutputFolder, contents: dict[str, bytes], finished: int) -> None:
@@ -108,6 +106,24 @@ def test_each_state_has_one_meaning(folder: OutputFolder, contents: dict[str, by
     assert clear(folder).finished == finished
     assert set(files(folder.root)) == (WHOLE if finished else set())
     assert len(scan(folder).made) == finished
+
+
+@pytest.mark.parametrize("content", [CONTENT[:-1] + b"!", b""])
+def test_what_has_a_pictures_name_and_not_its_content_goes_to_replaced(folder: OutputFolder, content: bytes) -> None:
+    """A lying disk left it there, or somebody who painted over it."""
+    left_behind(folder, _png=content, _json_part=SIDECAR)
+    assert folder.recover().contents.made == {}
+    (aside,) = files(folder.root)
+    assert aside.startswith("replaced/")
+    assert (folder.root / aside).read_bytes() == content
+
+
+def test_a_pair_waits_for_its_name(folder: OutputFolder) -> None:
+    place = left_behind(folder, _png=b"somebody's work", _part=CONTENT, _json_part=SIDECAR)
+    assert clear(folder) == Leftovers()
+    folder.replace([f"images/a-red-fox/{NAME}.png"])
+    assert clear(folder) == Leftovers(finished=1)
+    assert (place / f"{NAME}.png").read_bytes() == CONTENT
 
 
 def test_the_two_names_of_one_file_are_one(folder: OutputFolder) -> None:
@@ -125,8 +141,8 @@ def test_what_is_not_ours_is_not_touched(folder: OutputFolder, tmp_path: Path) -
     (place / "notes.txt").write_bytes(b"mine")
     (place / "link.part").symlink_to(outside)
     (place / "folder.part").mkdir()
-    assert clear(folder) == Leftovers(finished=0, cleared=2)
-    left = [f"{NAME}.png", "folder.part", "link.part", "notes.txt"]
+    assert clear(folder) == Leftovers()
+    left = [f"{NAME}.json.part", f"{NAME}.part", f"{NAME}.png", "folder.part", "link.part", "notes.txt"]
     assert sorted(path.name for path in place.iterdir()) == left
     assert outside.read_bytes() == b"mine"
 

@@ -150,6 +150,13 @@ def test_a_picture_that_was_found_settles_its_attempt(ledger: Ledger) -> None:
     assert list(ledger.pictures()) == [picture()]
 
 
+def test_what_a_sidecar_tells_changes_nothing_that_is_known(ledger: Ledger) -> None:
+    (number,) = start(ledger, begun())
+    ledger.commit(Changes(settled=[(number, MADE)]))
+    ledger.adopt([(picture(), [begun()._replace(attempt=replace(MADE, billing=Billing.NO))])])
+    assert ledger.bill() == Bill(spent=USD, at_most=USD, attempts=1)
+
+
 def test_attempts_that_only_the_sidecar_knows_come_back(ledger: Ledger) -> None:
     tried = [begun()._replace(attempt=FAILED), begun(number=2)._replace(attempt=replace(MADE, number=2))]
     ledger.adopt([(picture(), tried)])

@@ -138,7 +138,7 @@ async def test_a_ledger_that_failed_begins_nothing_more_and_pictures_are_kept_al
             full = FullLedger(patched)
             with pytest.raises(StorageError, match="the ledger is full"):
                 await writer.begin(row_of(SECOND))
-        with pytest.raises(StorageError, match="the ledger takes no more"):
+        with pytest.raises(StorageError, match="the ledger is full"):
             await writer.begin(row_of(THIRD))  # though it would take more by now: what failed is not known
         assert full.tried == 1
         assert await kept(writer, number, sink, sidecar_for(FIRST, picture)) == "images/fox/1.png"
@@ -186,6 +186,16 @@ async def test_what_the_ledger_did_not_take_is_in_doubt_at_most(
 async def test_an_error_that_nobody_foresaw_reaches_who_waits(
     folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
+    with pytest.raises(ZeroDivisionError, match=where):
+        await _broken_run(folder, monkeypatch, where)
+    (log,) = (folder.root / "runs").iterdir()
+    assert log.read_bytes() == b"goes on\n"
+    made = set(folder.recover().contents.made)
+    assert made == ({"1"} if where != "keep" else set())
+    assert folder.ledger.bill().at_most == USD
+
+
+async def _broken_run(folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError(where)
 
@@ -206,11 +216,21 @@ async def test_an_error_that_nobody_foresaw_reaches_who_waits(
                 await kept(writer, number, sink, sidecar_for(FIRST, picture))
         writer.note(b"goes on\n")
         assert [row.task_id for row in writer.unsettled] == ["1"]
-    (log,) = (folder.root / "runs").iterdir()
-    assert log.read_bytes() == b"goes on\n"
-    made = set(folder.recover().contents.made)
-    assert made == ({"1"} if where != "keep" else set())
-    assert folder.ledger.bill().at_most == USD
+
+
+async def test_an_error_that_nobody_waits_for_is_raised_in_the_end(
+    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    work = at_work(folder)
+    writer = await work.__aenter__()
+    number = await writer.begin(row_of(FIRST))
+    monkeypatch.setattr(Ledger, "commit", broken)
+    writer.settle(number, FAILED)
+    with pytest.raises(ZeroDivisionError):
+        await work.__aexit__(None, None, None)
 
 
 async def test_nothing_begins_whose_answer_could_not_be_stored(
