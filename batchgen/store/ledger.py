@@ -210,7 +210,7 @@ class Ledger:
                 key = (row.task_id, row.attempt.number, row.attempt.started)
                 if key not in known:  # a pair that was copied tells of the same attempts
                     known[key] = db.execute(_BEGIN, _begun(None, None, row)).lastrowid
-                db.execute(f"{_SETTLE} AND {_IN_DOUBT}", _settled(known[key], row.attempt))
+                db.execute(f"{_SETTLE} AND {_UNKEPT}", _settled(known[key], row.attempt))
 
     def forget(self, *, pictures: Sequence[str] = (), failures: Sequence[str] = ()) -> None:
         """Drop pictures, by path, that are gone from the disk, and failures, by task, that no longer stand."""
@@ -323,6 +323,8 @@ class Ledger:
 
 
 _IN_DOUBT: Final = f"(billing IS NULL OR fault = '{Fault.LOST}')"
+_UNKEPT: Final = f"(billing IS NULL OR fault IN ('{Fault.LOST}', '{Fault.DISK}'))"
+"""What a sidecar that is found knows better."""
 _BEGIN: Final = "INSERT INTO attempts (seq, run, task, idx, number, started, usd) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _FAIL: Final = "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _SETTLE: Final = "UPDATE attempts SET seconds = ?, billing = ?, fault = ?, status = ?, words = ? WHERE seq = ?"

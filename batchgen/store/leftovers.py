@@ -8,8 +8,8 @@ files called `*.part` below `images/` and `filtered/` are ours; links, pipes and
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, field
+from filecmp import cmp
 from typing import TYPE_CHECKING
 
 from batchgen.store import durable
@@ -76,9 +76,7 @@ def _finish(folder: Path, place: Spot, left: Leftovers) -> None:
     if is_picture(picture, record):
         durable.fsync_file(picture)
         durable.fsync_file(folder / place.sidecar_part)
-        _unlink_twin(part, picture)
-        _unlink_twin(folder / place.sidecar_part, folder / place.sidecar)
-        if (folder / place.sidecar_part).exists():
+        if not _is_named(folder, place):
             finish_sidecar(folder, place)
         left.finished += 1
     elif is_picture(part, record):
@@ -101,7 +99,7 @@ def is_picture(path: Path, record: MadeRecord) -> bool:
     return digest.hexdigest() == record.sha256
 
 
-def _unlink_twin(part: Path, final: Path) -> None:
-    """A crash between the two halves of a rename left both names of one file."""
-    if part.exists() and final.exists() and os.path.samestat(part.lstat(), final.lstat()):
-        part.unlink()
+def _is_named(folder: Path, place: Spot) -> bool:
+    """Has the sidecar its final name already? A crash between the two halves of a rename left both."""
+    sidecar = folder / place.sidecar
+    return sidecar.is_file() and not sidecar.is_symlink() and cmp(sidecar, folder / place.sidecar_part, shallow=False)

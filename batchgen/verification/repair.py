@@ -117,6 +117,7 @@ class Repairs:
             self._lose(found)
             return
         spot = Spot(PurePosixPath(place.folder), place.name)
+        (folder / spot.sidecar_part).unlink(missing_ok=True)  # of a repair that was killed
         durable.write_new(folder / spot.sidecar_part, whole)  # first, so that the next start would finish it
         self._move(place, [place.sidecar])
         finish_sidecar(folder, spot)
