@@ -97,7 +97,11 @@ class Snapshot:
     asked: int
     """Requests that the server had met by then."""
     safe: Mapping[str, str]
-    """Task -> sha256 of the sidecar of each whole pair, `.part`s that are whole and durable included."""
+    """Task -> sha256 of the sidecar of each whole pair, also where a crash left its files whole as `.part`s."""
+    pictures: Mapping[str, str]
+    """Path -> sha256 of each file that has a picture's final name."""
+    flaws: tuple[str, ...] = ()
+    """What was wrong with pairs whose sidecar has its final name."""
 
 
 def request_of(fields: Mapping[str, str]) -> str:
@@ -115,11 +119,17 @@ def pairs(root: Path) -> list[Pair]:
     return [_pair(root, path, ("",)) for path in _below(root, "*.json")]
 
 
-def safe_pairs(root: Path) -> list[Pair]:
-    """Every whole pair, and every one that a crash left whole as `.part` files."""
-    found = [_pair(root, path, ("",)) for path in _below(root, "*.json")]
-    found += [_pair(root, path, ("", ".part")) for path in _below(root, "*.json.part")]
-    return [pair for pair in found if not pair.flaw]
+def snapshot(root: Path, asked: int) -> Snapshot:
+    """What is safe at this moment; the server has met so many requests."""
+    final = pairs(root)
+    whole = [*final, *(_pair(root, path, ("", ".part")) for path in _below(root, "*.json.part"))]
+    files = [path for path in _below(root, "*.*") if path.suffix not in {".json", ".part"}]
+    return Snapshot(
+        asked=asked,
+        safe={pair.task: pair.sidecar_sha256 for pair in whole if not pair.flaw},
+        pictures={str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+        flaws=tuple(pair.flaw for pair in final if pair.flaw),
+    )
 
 
 def _below(root: Path, pattern: str) -> list[Path]:

@@ -64,7 +64,13 @@ def judge(case: Case) -> Tally:
     """Everything that is wrong, in words, and the sums."""
     pairs, requests = evidence.pairs(case.folder), evidence.requests(case.log)
     lost = _lost(case, pairs)
-    findings = [*_files(case, pairs), *_same_pictures(case, pairs), *lost, *_asked_again(case, requests)]
+    findings = [
+        *_files(case, pairs),
+        *_same_pictures(case, pairs),
+        *_at_each_death(case),
+        *lost,
+        *_asked_again(case, requests),
+    ]
     tally = Tally(rounds=1, deaths=case.deaths, requests=len(requests), lost=len(lost))
     try:
         ledger = evidence.ledger(case.folder)
@@ -111,6 +117,15 @@ def _same_pictures(case: Case, pairs: Sequence[Pair]) -> Iterator[str]:
             yield f"{pair.picture}: an uninterrupted run has no such task"
         elif (pair.picture, pair.sha256) != (same.picture, same.sha256):
             yield f"{pair.picture}: is not what an uninterrupted run makes ({same.picture})"
+
+
+def _at_each_death(case: Case) -> Iterator[str]:
+    """At any instant a file under a final name is whole, and a sidecar means that its picture is."""
+    made = {pair.picture: pair.sha256 for pair in case.reference.values()}
+    for number, snapshot in enumerate(case.snapshots, start=1):
+        yield from (f"after death {number}: {flaw}" for flaw in snapshot.flaws)
+        wrong = [path for path, sha256 in snapshot.pictures.items() if made.get(path) != sha256]
+        yield from (f"after death {number}: {path}: has its final name, and is not whole" for path in wrong)
 
 
 def _lost(case: Case, pairs: Sequence[Pair]) -> list[str]:

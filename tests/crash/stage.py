@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evidence import Snapshot, pairs, requests, safe_pairs
+import evidence
 from judge import Case, Tally, judge
 from processes import BATCHGEN, DEADLINE_S, KEY, environment, job_for, outside_sandbox, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from evidence import Pair
+    from evidence import Pair, Snapshot
     from processes import OutsideSandbox
 
     Process = subprocess.Popen[bytes]
@@ -135,8 +135,7 @@ class Stage:
 
     def snapshot(self) -> Snapshot:
         """What is safe at this moment, and how far the server's log has come."""
-        safe = {pair.task: pair.sidecar_sha256 for pair in safe_pairs(self.output)}
-        return Snapshot(asked=int(self._summary()["requests"]), safe=safe)
+        return evidence.snapshot(self.output, int(self._summary()["requests"]))
 
     # The end
 
@@ -197,7 +196,7 @@ class Stage:
 
     def _is_quiet(self) -> bool:
         summary = self._summary()
-        return not summary["in_flight"] and summary["requests"] == len(requests(self._log))
+        return not summary["in_flight"] and summary["requests"] == len(evidence.requests(self._log))
 
 
 @contextmanager
@@ -232,7 +231,7 @@ def _uninterrupted(base: Path, job: Job) -> Mapping[str, Pair]:
     with job.sandbox(log) as sandbox:
         stage = Stage(base, job, sandbox, log, base / "otters")
         stage.run()
-        found = pairs(stage.output)
+        found = evidence.pairs(stage.output)
     if stage.findings or len(found) != 2 * job.seeds or any(pair.flaw for pair in found):
         raise AssertionError(f"the uninterrupted run failed: {stage.findings or found}")
     return {pair.task: pair for pair in found}

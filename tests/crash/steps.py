@@ -32,7 +32,7 @@ PLACES = {
     "os_fsync": "os:fsync",
     # the writer's batches
     "batch": "batchgen.store.writer:Writer._bring",
-    "keep": "batchgen.store.keep:keep",
+    "keep": "batchgen.store.rescue:keep",
     "ledger_commit": "batchgen.store.ledger:Ledger.commit",
     # a request and its answer
     "headers_leave": "batchgen.engine.exchange:Exchange.note_sent",

@@ -260,6 +260,17 @@ def test_what_was_said_to_be_made_is_there(good: Case) -> None:
     assert any("was said to be made, and is not there" in finding for finding in judge(said).findings)
 
 
+def test_what_has_a_final_name_is_whole_at_any_death(good: Case) -> None:
+    picture = min(pair.picture for pair in good.reference.values())
+    half = replace(good.snapshots[0], pictures={picture: "0" * 64})
+    alone = replace(good.snapshots[0], flaws=("its picture is not there",))
+    found = judge(replace(good, snapshots=[half, alone])).findings
+    assert found == (
+        f"after death 1: {picture}: has its final name, and is not whole",
+        "after death 2: its picture is not there",
+    )
+
+
 def test_more_in_doubt_than_in_flight(good: Case) -> None:
     found = judge(replace(good, in_flight=0)).findings
     assert any("and at most 0 were in flight" in finding for finding in found)
@@ -272,5 +283,5 @@ def test_a_lost_ledger_excuses_what_only_it_knew_and_no_more(good: Case) -> None
     _sql("UPDATE attempts SET number = 1")(good)
     assert judge(good).findings
     asked = good.snapshots[0].asked
-    assert judge(replace(good, ledger_gone=Snapshot(asked=asked, safe={}))).findings == ()
-    assert judge(replace(good, ledger_gone=Snapshot(asked=asked, safe=made))).findings
+    assert judge(replace(good, ledger_gone=Snapshot(asked=asked, safe={}, pictures={}))).findings == ()
+    assert judge(replace(good, ledger_gone=Snapshot(asked=asked, safe=made, pictures={}))).findings
