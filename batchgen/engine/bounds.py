@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from batchgen.engine.running_time import RunningTime
+    from batchgen.engine.running_time import Deadline, RunningTime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,22 +42,25 @@ class PacedBody:
     server.
     """
 
-    def __init__(self, content: Incoming, bounds: Bounds, running: RunningTime) -> None:
+    def __init__(self, content: Incoming, bounds: Bounds, running: RunningTime, deadline: Deadline) -> None:
+        """`deadline` is that of the whole exchange, and comes sooner while bytes are waited for."""
         self._content = content
         self._running = running
+        self._deadline = deadline
+        self._end_s = deadline.at_s
         self._over_s = bounds.over_s
         self._share_bytes = bounds.least_bytes_per_s * bounds.over_s
         self._left_s = self._over_s
         self._due_bytes = self._share_bytes
 
     async def read(self) -> bytes:
-        """The next bytes, `b""` at the end. Raises TooSlow, and what `readany` raises."""
+        """The next bytes, `b""` at the end; cancelled at the deadline. Raises what `readany` raises."""
         began_s = self._running.seconds
-        with self._running.move_on_after(self._left_s):
-            chunk = await self._content.readany()
-            self._left_s -= self._running.seconds - began_s
-            self._due_bytes -= len(chunk)
-            if self._due_bytes <= 0:
-                self._left_s, self._due_bytes = self._over_s, self._share_bytes
-            return chunk
-        raise TooSlow
+        self._deadline.at_s = min(self._end_s, began_s + self._left_s)
+        chunk = await self._content.readany()
+        self._deadline.at_s = self._end_s
+        self._left_s -= self._running.seconds - began_s
+        self._due_bytes -= len(chunk)
+        if self._due_bytes <= 0:
+            self._left_s, self._due_bytes = self._over_s, self._share_bytes
+        return chunk

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +10,7 @@ from batchgen.model import CutOff
 from batchgen.providers.conversation import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from batchgen.model import Picture, Secret
 
@@ -59,15 +58,6 @@ class Exchange:
         """What the body is packed with, or nothing; it is never unpacked: a few bytes could become any number."""
         codings = self.headers.get("content-encoding", "").lower().split(",")
         return ", ".join(coding for each in codings if (coding := each.strip()) in PACKINGS)
-
-    @contextmanager
-    def storing(self) -> Iterator[None]:
-        """An OSError in here is the disk's: some file systems time out and lose connections too."""
-        try:
-            yield
-        except OSError:
-            self.unstored = True
-            raise
 
     def reply(self, picture: Picture | None = None, flaw: str = "") -> Reply:
         """The answer as it came; where the server echoed the key, a flaw that quotes the bytes may hold part of it."""

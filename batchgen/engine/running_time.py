@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final, Self
 
@@ -26,6 +27,15 @@ CATCH_UP_S: Final = 5.0
 """So much longer everything may take after a stop, to read what came during it."""
 
 
+@dataclass(slots=True, eq=False)
+class Deadline:
+    """When a scope is cancelled."""
+
+    scope: anyio.CancelScope
+    at_s: float
+    """In running time; whoever moves it reaches so many scopes at the price of one."""
+
+
 class RunningTime:
     """Counts, while it is open, the time in which this process runs, and ends by it what is bounded."""
 
@@ -34,7 +44,7 @@ class RunningTime:
         self._beat_at = self._loop.time()
         self._counted_s = 0.0
         self._caught_up_s = -inf
-        self._ends: dict[anyio.CancelScope, float] = {}
+        self._deadlines: set[Deadline] = set()
 
     def __enter__(self) -> Self:
         self._timer = self._loop.call_later(BEAT_S, self._beat)
@@ -50,18 +60,20 @@ class RunningTime:
         return self._counted_s + (since_s if since_s <= LATE_S else BEAT_S)
 
     @contextmanager
-    def move_on_after(self, seconds: float) -> Iterator[None]:
-        """Leave the block once the process ran for so long in it, as anyio's does."""
+    def move_on_after(self, seconds: float) -> Iterator[Deadline]:
+        """Leave the block once the process ran for so long in it, as anyio's does; the deadline can be moved."""
         with anyio.CancelScope() as scope:
-            self.cancel_after(seconds, scope)
+            deadline = self.cancel_after(seconds, scope)
             try:
-                yield
+                yield deadline
             finally:
-                del self._ends[scope]
+                self._deadlines.discard(deadline)
 
-    def cancel_after(self, seconds: float, scope: anyio.CancelScope) -> None:
+    def cancel_after(self, seconds: float, scope: anyio.CancelScope) -> Deadline:
         """Cancel a scope once the process ran for so long from now on."""
-        self._ends[scope] = self.seconds + seconds
+        deadline = Deadline(scope, self.seconds + seconds)
+        self._deadlines.add(deadline)
+        return deadline
 
     def _beat(self) -> None:
         now, self._counted_s = self._loop.time(), self.seconds
@@ -70,6 +82,6 @@ class RunningTime:
         self._beat_at = now
         self._timer = self._loop.call_later(BEAT_S, self._beat)
         over_by_s = CATCH_UP_S if self._counted_s < self._caught_up_s else 0.0
-        for scope, end_s in self._ends.items():
-            if end_s + over_by_s <= self._counted_s:
-                scope.cancel()
+        for deadline in self._deadlines:
+            if deadline.at_s + over_by_s <= self._counted_s:
+                deadline.scope.cancel()

@@ -7,6 +7,7 @@ stored, logged or quoted whole; a failure's words are made here from its kind.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
 import aiofiles
@@ -21,11 +22,14 @@ from batchgen.model import Billing, CutOff, Failure, Fault, Picture
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from batchgen.engine.running_time import Deadline
     from batchgen.providers.conversation import Body, Call, Reply
 
 CONNECT_S = 30.0
 MOST_TEXT_BYTES = 64 * 1024
 READ_BYTES = 256 * 1024
+_LEAVING: ContextVar[Exchange] = ContextVar("leaving")
+"""What the request that is about to leave belongs to. Tracing would say it too, at a tenth of a request's cost."""
 
 
 class Sink(Protocol):
@@ -59,30 +63,31 @@ class Transport:
         """
         so_far = Exchange(call.bearer, on_sent)
         try:
-            with self._running.move_on_after(self._bounds.total_s):
-                return await self._exchange(call, sink, so_far)
-            raise TimeoutError
+            with self._running.move_on_after(self._bounds.total_s) as deadline:
+                end_s = deadline.at_s
+                return await self._exchange(call, sink, so_far, deadline)
+            raise TooSlow if deadline.at_s < end_s else TimeoutError
         except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last: a host that no name can be
             if so_far.unstored:
                 raise
             failure = read_error(error, sent=so_far.sent, status=so_far.status)
             return failure if so_far.status in {None, 200} else so_far.reply(flaw=CutOff(failure.words))
 
-    async def _exchange(self, call: Call, sink: Sink, so_far: Exchange) -> Reply:
+    async def _exchange(self, call: Call, sink: Sink, so_far: Exchange, deadline: Deadline) -> Reply:
         headers = {
             **call.headers,
             "Authorization": f"Bearer {call.bearer.reveal()}",
             "Content-Length": str(call.body.size_bytes),
         }
         data = call.body.head if call.body.image is None else _stream(call.body)
-        request = self._session.request(
-            call.method, call.url, headers=headers, data=data, allow_redirects=False, trace_request_ctx=so_far
-        )
-        async with request as response:
+        _LEAVING.set(so_far)
+        async with self._session.request(
+            call.method, call.url, headers=headers, data=data, allow_redirects=False
+        ) as response:
             so_far.note_answer(response.status, response.headers.items())
             if so_far.packing:
                 return so_far.reply(flaw=f"packed with {so_far.packing}, which was not asked for")
-            body = PacedBody(response.content, self._bounds, self._running)
+            body = PacedBody(response.content, self._bounds, self._running, deadline)
             if response.status != 200 or not call.brings_picture:
                 await _read_text(body, so_far.text)
                 return so_far.reply()
@@ -94,15 +99,20 @@ class Transport:
 
     async def _read_picture(self, body: PacedBody, sink: Sink, so_far: Exchange) -> Picture | str:
         """All of a body into the sink: the picture that it is, or why it is none."""
-        size_bytes = 0
-        while chunk := await body.read():
+        size_bytes, end = 0, None
+        while end is None:
+            chunk = await body.read()
             size_bytes += len(chunk)
             if flaw := self._too_much(size_bytes):
                 return flaw
-            with so_far.storing():
-                await sink.write(chunk)
-        with so_far.storing():
-            end = await sink.finish()
+            try:
+                if chunk:
+                    await sink.write(chunk)
+                else:
+                    end = await sink.finish()
+            except OSError:  # the disk's: some file systems time out and lose connections too
+                so_far.unstored = True
+                raise
         if isinstance(end, Picture) and end.width * end.height > self._bounds.most_pixels:
             return f"{end.width} x {end.height} px are more than {self._bounds.most_pixels} pixels"
         return end
@@ -112,24 +122,23 @@ class Transport:
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request that leaves on a quiet connection only.
+    """A request that leaves on a quiet connection only, and says when.
 
     Bytes that came after an answer's end, while its connection lay idle, would be taken for the answer to the next
     request, and a picture filed under another task.
     """
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-        """See aiohttp."""
+        """See aiohttp, which from here on writes the headers without waiting for anything."""
         if conn.protocol is None or conn.protocol.should_close:
             raise aiohttp.ServerDisconnectedError
+        _LEAVING.get().note_sent()
         return await super().send(conn)
 
 
 @asynccontextmanager
 async def open_transport(bounds: Bounds) -> AsyncIterator[Transport]:
     """A transport whose calls keep to these bounds."""
-    tracing = aiohttp.TraceConfig()
-    tracing.on_request_headers_sent.append(_note_sent)
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=None),  # what is sent: RunningTime
@@ -137,18 +146,11 @@ async def open_transport(bounds: Bounds) -> AsyncIterator[Transport]:
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
-        trace_configs=[tracing],
         request_class=_Request,
     )
     with RunningTime() as running:
         async with session:
             yield Transport(session, bounds, running)
-
-
-async def _note_sent(_session: object, context: object, _params: object) -> None:
-    so_far = getattr(context, "trace_request_ctx", None)
-    if isinstance(so_far, Exchange):
-        so_far.note_sent()
 
 
 async def _stream(body: Body) -> AsyncIterator[bytes]:

@@ -139,9 +139,10 @@ def test_a_stop_is_no_slow_server() -> None:
         with RunningTime() as running:
             async with anyio.create_task_group() as group:
                 group.start_soon(_stop_at, {5.0: HOUR_S, 15.0: HOUR_S})
-                body, size_bytes = PacedBody(Coming(), Bounds(total_s=inf), running), 0
-                while chunk := await body.read():
-                    size_bytes += len(chunk)
+                with running.move_on_after(inf) as deadline:
+                    body, size_bytes = PacedBody(Coming(), Bounds(total_s=inf), running, deadline), 0
+                    while chunk := await body.read():
+                        size_bytes += len(chunk)
             return size_bytes
 
     assert in_virtual_time(main) == 200_000

@@ -15,7 +15,7 @@ from page_server import png
 from raw_server import drip, flood, ok, raw_server, reply, silence
 from wire_talk import AMPLE, BRIEF, CheckedSink, exchange, talk
 
-from batchgen.engine.bounds import Bounds, PacedBody, TooSlow
+from batchgen.engine.bounds import Bounds, PacedBody
 from batchgen.engine.running_time import BEAT_S, RunningTime
 from batchgen.model import Billing, Fault
 from batchgen.rehearsal.clock import in_virtual_time
@@ -49,14 +49,14 @@ def _read(chunks: Iterable[tuple[float, bytes]], *, disk_s: float = 0.0) -> tupl
 
     async def main() -> tuple[int, float, bool]:
         with RunningTime() as running:
-            body, size_bytes = PacedBody(Coming(iter(chunks)), Bounds(total_s=1e6), running), 0
-            try:
+            size_bytes, bounds = 0, Bounds(total_s=1e6)
+            with running.move_on_after(bounds.total_s) as deadline:
+                body = PacedBody(Coming(iter(chunks)), bounds, running, deadline)
                 while chunk := await body.read():
                     size_bytes += len(chunk)
                     await anyio.sleep(disk_s)
-            except TooSlow:
-                return size_bytes, anyio.current_time(), False
-            return size_bytes, anyio.current_time(), True
+                return size_bytes, anyio.current_time(), True
+            return size_bytes, anyio.current_time(), False
 
     return in_virtual_time(main)
 
