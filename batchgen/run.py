@@ -70,7 +70,7 @@ async def run(manifest: Manifest, settings: RunSettings, emit: Callable[[Event],
         async with AsyncExitStack() as stack:
             key, url = SANDBOX_KEY, manifest.settings.url or ""
             if resumed.asked:
-                key = _key(manifest, settings.environment)
+                key = await anyio.to_thread.run_sync(_key, manifest, settings.environment)
                 url = url or await stack.enter_async_context(embedded_sandbox(manifest.settings.added_models))
             signals = stack.enter_context(heard_signals())
             await anyio.to_thread.run_sync(_begin, manifest, settings, resumed)

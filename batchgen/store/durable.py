@@ -91,6 +91,13 @@ def rename_new(source: Path, target: Path) -> None:
         source.unlink()
 
 
+def set_aside(source: Path, target: Path) -> None:
+    """As `rename_new`, to a place where nobody else makes files: in one step, so that no crash leaves both names."""
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    source.rename(target)
+
+
 def replace(path: Path, content: bytes) -> None:
     """The one kind of file that may change, replaced in one step: the copy of the job, as last run."""
     part = path.with_name(f"{path.name}.part")

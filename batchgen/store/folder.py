@@ -200,7 +200,7 @@ class OutputFolder:
         """To `replaced/<run>/`: what stands in a picture's place may be somebody's work."""
         aside = self._tree.ready(REPLACED / PurePosixPath(self._run) / folder)
         for name in names:
-            durable.rename_new(self.root / folder / name, aside / name)
+            durable.set_aside(self.root / folder / name, aside / name)
         durable.fsync_folder(aside)
         durable.fsync_folder(self.root / folder)
 

@@ -68,6 +68,6 @@ def _set_aside(path: Path) -> Path:
         aside = path.with_name(f"{path.name}.damaged.{number}")
     for old, new in zip((path, *_beside(path)), (aside, *_beside(aside)), strict=True):
         if old.exists():
-            durable.rename_new(old, new)
+            durable.set_aside(old, new)
     durable.fsync_folder(path.parent)
     return aside

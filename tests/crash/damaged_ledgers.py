@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -67,7 +66,7 @@ DAMAGES = {
     "second half zeroed": _zero_second_half,
     "overwritten": _scribble,
 }
-REBUILDING = ("after:link:1", "after:rename_new:1", "before:commit:1", "after:commit:1", "after:commit:2")
+REBUILDING = ("before:set_aside:1", "after:set_aside:1", "before:commit:1", "after:commit:1", "after:commit:2")
 """Runs that die while a damaged ledger is set aside and another one made in its place."""
 DEATHS = ("after:answer_begins:6", "before:rename_new:6", "")
 """What the run before came to; the last: its end in order, with all made."""
@@ -78,7 +77,8 @@ def ledger_rounds() -> Iterator[Round]:
     for what, damage in DAMAGES.items():
         for death in DEATHS:
             yield Round(group="damaged ledgers", name=f"{what}, {death or 'all made'}", go=_go(damage, death))
-    for what, death in itertools.product(("cut in half", "overwritten"), DEATHS):
+    # What is cut in half after a death is made whole by its log.
+    for what, death in (("cut in half", ""), *(("overwritten", death) for death in DEATHS)):
         name = f"{what}, {death or 'all made'}, and killed while rebuilding"
         yield Round(group="damaged ledgers", name=name, go=_go(DAMAGES[what], death, *REBUILDING))
     yield Round(group="damaged ledgers", name="of a newer batchgen", go=_newer)

@@ -26,6 +26,7 @@ PLACES = {
     "fsync_file": "batchgen.store.durable:fsync_file",
     "fsync_folder": "batchgen.store.durable:fsync_folder",
     "rename_new": "batchgen.store.durable:rename_new",
+    "set_aside": "batchgen.store.durable:set_aside",
     "replace": "batchgen.store.durable:replace",
     "link": "os:link",
     "unlink": "os:unlink",
