@@ -19,7 +19,7 @@ NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
-def write_new(path: Path, content: bytes | bytearray) -> None:
+def write_new(path: Path | str, content: bytes | bytearray) -> None:
     """A new file with this content, durable but for its folder; nothing is left of it when that fails."""
     descriptor = os.open(path, NEW_FILE, 0o666)
     try:
@@ -30,7 +30,7 @@ def write_new(path: Path, content: bytes | bytearray) -> None:
             os.close(descriptor)
     except BaseException:
         with suppress(OSError):
-            path.unlink()
+            os.unlink(path)  # noqa: PTH108 - a text is quicker
         raise
 
 
@@ -46,17 +46,17 @@ def fsync(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
-def fsync_file(path: Path) -> None:
+def fsync_file(path: Path | str) -> None:
     """What was written to this file lasts."""
     _fsync(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
-def fsync_folder(path: Path) -> None:
+def fsync_folder(path: Path | str) -> None:
     """The names in this folder last."""
     _fsync(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def _fsync(path: Path, flags: int) -> None:
+def _fsync(path: Path | str, flags: int) -> None:
     descriptor = os.open(path, flags)
     try:
         fsync(descriptor)
@@ -74,7 +74,7 @@ def make_folders(path: Path) -> None:
         path.mkdir(exist_ok=True)  # raises where something else stands there
 
 
-def rename_new(source: Path, target: Path) -> None:
+def rename_new(source: Path | str, target: Path | str) -> None:
     """Another name for a file; FileExistsError when the name is taken, by whatever it is.
 
     A link and an unlink never replace. Where the file system knows no links, a look and a rename must do.
@@ -86,9 +86,9 @@ def rename_new(source: Path, target: Path) -> None:
             raise
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
-        source.rename(target)
+        os.rename(source, target)  # noqa: PTH104
     else:
-        source.unlink()
+        os.unlink(source)  # noqa: PTH108
 
 
 def set_aside(source: Path, target: Path) -> None:

@@ -18,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from time import monotonic
+from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import uuid4
 
 from batchgen.errors import StorageError
@@ -26,19 +27,22 @@ from batchgen.store import durable
 from batchgen.store.names import PICTURE_PART
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
-
-    _Apply = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+    from collections.abc import Callable, Sequence
+    from pathlib import Path, PurePosixPath
 
     from batchgen.store.names import Spot
     from batchgen.store.rows import PictureRow
     from batchgen.store.tree import Tree
 
-FEW: Final = 4
-"""So many pictures go one after another; more go side by side, so that a slow disk takes its time once for all."""
+T = TypeVar("T")
+
+SLOW_S: Final = 0.001
+"""Where the first picture of a batch takes longer, the others go side by side: a slow disk takes its time once for all.
+Where it does not, threads would cost more than they save."""
 AT_ONCE: Final = 32
 """Threads for that; each holds a file descriptor."""
+_THREADS: Final = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="batchgen-disk")
+"""For the whole program: they begin when they are first needed."""
 _BLOCK_BYTES: Final = 1024 * 1024
 
 
@@ -55,7 +59,7 @@ class Parcel:
     """The picture, where no file holds it."""
     descriptor: int = -1
     """A file that holds it, open for reading; whoever keeps the parcel closes it."""
-    streamed: Path | None = None
+    streamed: str | None = None
     """That file's path where it is this parcel's own `.part`: then no other tells of every write that failed."""
     whole: bool = False
     """Do both parts last? Then the next start finishes what this one does not."""
@@ -65,18 +69,23 @@ class Parcel:
 
 def put(tree: Tree, parcels: Sequence[Parcel]) -> None:
     """Put all of them under their final names; blocks. What is not has an `error`, and leaves what can be finished."""
-    if not parcels:
-        return
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="batchgen-disk") as threads:
-        apply: _Apply = threads.map if len(parcels) > FEW else map
-        sound = _each(parcels, partial(_write_parts, tree), apply)
-        sound = _each(sound, lambda parcel: _rename(tree, parcel, parcel.place.picture_part, parcel.file))
-        sound = _fsync_folders(tree, sound, apply)
-        sound = _each(sound, lambda parcel: _rename(tree, parcel, parcel.place.sidecar_part, parcel.place.sidecar))
-        _fsync_folders(tree, sound, apply)
+    folders: dict[PurePosixPath, str] = {}
+
+    def folder_of(parcel: Parcel) -> str:
+        """Looked at once for all of a batch."""
+        found = folders.get(parcel.place.folder)
+        return found or folders.setdefault(parcel.place.folder, str(tree.ready(parcel.place.folder)))
+
+    sound = _each(parcels, lambda parcel: _write_parts(folder_of(parcel), parcel), side_by_side=True)
+    sound = _each(sound, lambda parcel: _rename(folder_of(parcel), parcel, parcel.place.picture_part, parcel.file))
+    sound = _fsync_folders(sound, folder_of)
+    sound = _each(
+        sound, lambda parcel: _rename(folder_of(parcel), parcel, parcel.place.sidecar_part, parcel.place.sidecar)
+    )
+    _fsync_folders(sound, folder_of)
 
 
-def _each(parcels: Sequence[Parcel], step: Callable[[Parcel], None], apply: _Apply = map) -> list[Parcel]:
+def _each(parcels: Sequence[Parcel], step: Callable[[Parcel], None], *, side_by_side: bool = False) -> list[Parcel]:
     """Those for which the step went well."""
 
     def take(parcel: Parcel) -> None:
@@ -85,46 +94,52 @@ def _each(parcels: Sequence[Parcel], step: Callable[[Parcel], None], apply: _App
         except (OSError, StorageError) as error:
             parcel.error = error
 
-    deque(apply(take, parcels), maxlen=0)
+    _apply(take, parcels, side_by_side=side_by_side)
     return [parcel for parcel in parcels if parcel.error is None]
 
 
-def _write_parts(tree: Tree, parcel: Parcel) -> None:
+def _apply(step: Callable[[T], None], to: Sequence[T], *, side_by_side: bool = True) -> None:
+    """The step to each: one after another while that is quick."""
+    began_s = monotonic()
+    for first in to[:1]:
+        step(first)
+    is_slow = side_by_side and monotonic() - began_s > SLOW_S
+    deque((_THREADS.map if is_slow else map)(step, to[1:]), maxlen=0)
+
+
+def _write_parts(folder: str, parcel: Parcel) -> None:
     """Both parts, whole and durable; where that fails none stays."""
     written = [parcel.streamed] if parcel.streamed else []
     try:
-        folder = tree.ready(parcel.place.folder)
-        _refuse_taken(folder / parcel.file, folder / parcel.place.sidecar)
-        part = folder / parcel.place.picture_part
+        _refuse_taken(f"{folder}/{parcel.file}", f"{folder}/{parcel.place.sidecar}")
+        part = f"{folder}/{parcel.place.picture_part}"
         _twice(part, partial(_write_picture, parcel))
         written = [part]
-        _twice(folder / parcel.place.sidecar_part, lambda path: durable.write_new(path, parcel.sidecar))
+        _twice(f"{folder}/{parcel.place.sidecar_part}", lambda path: durable.write_new(path, parcel.sidecar))
         parcel.whole = True
     except BaseException:
-        for path in written:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
+        _unlink(*written)
         parcel.streamed = None
         raise
 
 
-def _twice(part: Path, write: Callable[[Path], None]) -> None:
+def _twice(part: str, write: Callable[[str], None]) -> None:
     """A part, whole and durable; after an I/O error as a new file, since a failed fsync is never repeated."""
     try:
         write(part)
     except OSError as error:
         if error.errno != errno.EIO:
             raise
-        fresh = part.with_name(f"{uuid4().hex}{PICTURE_PART}")
+        fresh = f"{os.path.dirname(part)}/{uuid4().hex}{PICTURE_PART}"  # noqa: PTH120 - text, as the others
         write(fresh)
         try:
             durable.rename_new(fresh, part)
         except OSError:
-            fresh.unlink(missing_ok=True)
+            _unlink(fresh)
             raise
 
 
-def _write_picture(parcel: Parcel, part: Path) -> None:
+def _write_picture(parcel: Parcel, part: str) -> None:
     if parcel.descriptor < 0:
         durable.write_new(part, parcel.content)
     elif parcel.streamed is None:
@@ -136,11 +151,18 @@ def _write_picture(parcel: Parcel, part: Path) -> None:
             if streamed != part:
                 durable.rename_new(streamed, part)
         except BaseException:
-            streamed.unlink(missing_ok=True)
+            _unlink(streamed)
             raise
 
 
-def _copy_new(source: int, part: Path, row: PictureRow) -> None:
+def _unlink(*paths: str) -> None:
+    """What a disk does not let go of, the next start clears."""
+    for path in paths:
+        with suppress(OSError):
+            os.unlink(path)  # noqa: PTH108 - text, as the others
+
+
+def _copy_new(source: int, part: str, row: PictureRow) -> None:
     """The picture in an open file as a new file, durable but for its folder; nothing is left of it when that fails."""
     descriptor = os.open(part, durable.NEW_FILE, 0o666)
     try:
@@ -151,8 +173,7 @@ def _copy_new(source: int, part: Path, row: PictureRow) -> None:
             os.close(descriptor)
         check(part, row)
     except BaseException:
-        with suppress(OSError):
-            part.unlink()
+        _unlink(part)
         raise
 
 
@@ -164,51 +185,42 @@ def copy(source: int, target: int, size_bytes: int) -> None:
         done += len(block)
 
 
-def check(path: Path, row: PictureRow) -> None:
+def check(path: Path | str, row: PictureRow) -> None:
     """An OSError where a file is not this picture: a disk that failed need not give back what it took."""
-    with path.open("rb") as file:
+    with open(path, "rb") as file:  # noqa: PTH123 - text, as the others
         if hashlib.file_digest(file, "sha256").hexdigest() != row.sha256:
             raise OSError(errno.EIO, "what was written does not read back", str(path))
 
 
-def _rename(tree: Tree, parcel: Parcel, part: str, file: str) -> None:
-    folder = tree.root / parcel.place.folder
+def _rename(folder: str, parcel: Parcel, part: str, file: str) -> None:
     try:
-        durable.rename_new(folder / part, folder / file)
-    except FileExistsError:
-        _forsake(folder, parcel)
+        durable.rename_new(f"{folder}/{part}", f"{folder}/{file}")
+    except FileExistsError:  # another's meanwhile: the pair can't be finished here, so its parts go
+        parcel.whole = False
+        _unlink(f"{folder}/{parcel.place.picture_part}", f"{folder}/{parcel.place.sidecar_part}")
         raise
 
 
-def _forsake(folder: Path, parcel: Parcel) -> None:
-    """A final name became another's meanwhile: no start could finish this pair, so its parts go."""
-    parcel.whole = False
-    for part in (parcel.place.picture_part, parcel.place.sidecar_part):
-        with suppress(OSError):
-            (folder / part).unlink(missing_ok=True)
+def _fsync_folders(parcels: Sequence[Parcel], folder_of: Callable[[Parcel], str]) -> list[Parcel]:
+    """Each folder once, however many pictures it got; those whose folder lasts."""
+    errors: dict[str, OSError] = {}
 
+    def fsync(folder: str) -> None:
+        try:
+            durable.fsync_folder(folder)
+        except OSError as error:
+            errors[folder] = error
 
-def _fsync_folders(tree: Tree, parcels: Sequence[Parcel], apply: _Apply) -> list[Parcel]:
-    """Each folder once, however many pictures it got."""
-    folders = list(dict.fromkeys(tree.root / parcel.place.folder for parcel in parcels))
-    errors = dict(zip(folders, apply(_fsync_folder, folders), strict=True))
-    for parcel in parcels:
-        parcel.error = errors[tree.root / parcel.place.folder]
+    _apply(fsync, list(dict.fromkeys(map(folder_of, parcels))))
+    for parcel in parcels if errors else ():
+        parcel.error = errors.get(folder_of(parcel))
     return [parcel for parcel in parcels if parcel.error is None]
 
 
-def _fsync_folder(folder: Path) -> OSError | None:
-    try:
-        durable.fsync_folder(folder)
-    except OSError as error:
-        return error
-    return None
-
-
-def _refuse_taken(*paths: Path) -> None:
+def _refuse_taken(*paths: str) -> None:
     for path in paths:
         if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
 
 
 def finish(folder: Path, place: Spot, file: str) -> None:

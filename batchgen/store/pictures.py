@@ -121,7 +121,7 @@ class PictureSink:
                 sidecar_sha256=hashlib.sha256(sidecar).hexdigest(),
             ),
             content=self._buffer,
-            streamed=self._part.path if self._part else None,
+            streamed=str(self._part.path) if self._part else None,
             descriptor=self._part.descriptor if self._part else -1,
             error=StorageError(self._why) if self._why else None,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiofiles
@@ -17,8 +18,6 @@ from batchgen.store.pictures import BUFFER_BYTES
 from batchgen.store.structure import CutOff, NotAPicture
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from batchgen.store.folder import OutputFolder
 
 SMALL = next(samples())
@@ -149,9 +148,9 @@ async def test_a_place_taken_in_the_last_moment_stays_as_it_is(
 ) -> None:
     real = durable.write_new
 
-    def write_new(path: Path, content: bytes | bytearray) -> None:
+    def write_new(path: str, content: bytes | bytearray) -> None:
         real(path, content)
-        path.with_name("7-abcdefghijkl.png").write_bytes(b"somebody's work")
+        Path(path).with_name("7-abcdefghijkl.png").write_bytes(b"somebody's work")
 
     monkeypatch.setattr(durable, "write_new", write_new)
     with pytest.raises(StorageError, match="File exists"):

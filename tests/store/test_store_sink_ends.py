@@ -145,8 +145,8 @@ def hold_back(patch: pytest.MonkeyPatch, started: anyio.Event, go_on: threading.
     """The thread that writes the sidecar waits until it is told to go on."""
     real, loop = durable.write_new, asyncio.get_running_loop()
 
-    def write_new(path: Path, content: bytes | bytearray) -> None:
-        if path.name.endswith(".json.part"):
+    def write_new(path: str, content: bytes | bytearray) -> None:
+        if path.endswith(".json.part"):
             loop.call_soon_threadsafe(started.set)
             assert go_on.wait(LONG_S)
         real(path, content)

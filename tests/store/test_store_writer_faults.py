@@ -65,7 +65,7 @@ def fails(patch: pytest.MonkeyPatch, name: str, when: Callable[[Path], bool]) ->
     real: Callable[..., Any] = getattr(durable, name)
 
     def failing(*args: Any) -> None:
-        if when(args[-1] if isinstance(args[-1], Path) else args[0]):
+        if when(Path(args[-1] if isinstance(args[-1], str) else args[0])):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(*args)
 
