@@ -13,7 +13,7 @@ run: $(VENV)/.run-ready  ## make the pictures of JOB
 	@$(BIN)/batchgen run $(JOB)
 
 test: $(VENV)/.dev-ready  ## run the whole suite
-	@$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/pytest -n 3 --dist worksteal
 
 test-crash: $(VENV)/.dev-ready  ## kill runs in every way and see that nothing is lost or paid twice; ARGS="--only power"
 	@$(BIN)/python tests/crash $(ARGS)
