@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from batchgen.errors import shown_json
 
@@ -161,5 +161,13 @@ def json_line(event: Event) -> str:
 
 def as_json(event: Event, at: str) -> dict[str, Any]:
     """An event as one JSON object: its name in snake case, its time, its values."""
-    name = "".join(f"_{char.lower()}" if char.isupper() else char for char in type(event).__name__).lstrip("_")
-    return {"event": name, "at": at, **asdict(event)}
+    name, names = _SHAPES[type(event)]
+    return {"event": name, "at": at, **{each: getattr(event, each) for each in names}}
+
+
+def _shape(kind: type[Any]) -> tuple[str, tuple[str, ...]]:
+    name = "".join(f"_{char.lower()}" if char.isupper() else char for char in kind.__name__).lstrip("_")
+    return name, tuple(each.name for each in fields(kind))
+
+
+_SHAPES: dict[type[Any], tuple[str, tuple[str, ...]]] = {kind: _shape(kind) for kind in get_args(Event)}

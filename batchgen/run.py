@@ -16,7 +16,7 @@ from batchgen.embedded import embedded_sandbox
 from batchgen.errors import StorageError
 from batchgen.events import RunStarted, TaskFailed, json_line
 from batchgen.executors.here import execute
-from batchgen.executors.worker import Setup, iso
+from batchgen.executors.worker import Setup, costs_of, iso
 from batchgen.keys import SANDBOX_KEY, read_key
 from batchgen.resume import resume
 from batchgen.signals import heard_signals
@@ -174,6 +174,7 @@ def _setup(manifest: Manifest, settings: RunSettings, resumed: Resumed, url: str
         caps=resumed.caps,
         folder=resumed.folder,
         earlier=resumed.earlier,
+        costs=costs_of(job.provider),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchgen.errors import StorageError
 from batchgen.events import Ending, RunEnded, Stopping, TaskFailed, TaskMade, TaskRetried, TaskUnkept, Waiting
-from batchgen.executors.worker import cost_of
+from batchgen.executors.worker import costs_of
 from batchgen.model import Billing, Fault
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Tally:
         on_unheard: Callable[[], None],
     ) -> None:
         self._provider = provider
+        self._costs = costs_of(provider)
         self._record = record
         self._emit = emit
         self._on_unheard = on_unheard
@@ -170,9 +171,9 @@ class Tally:
 
     def _bill(self, work: Work, billing: Billing) -> Decimal | None:
         """Add what an attempt cost; a price that is not known makes the sums unknown."""
-        cost = cost_of(self._provider, work.task.request)
         if billing is Billing.NO:
             return Decimal(0)
+        cost = self._costs[work.task.fields["model"]]
         if cost is None:
             self._spent = self._at_most = None
             return None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchgen import __version__
-from batchgen.executors.worker import cost_of
+from batchgen.executors.worker import costs_of
 from batchgen.job import load_job, new_run_id
 from batchgen.model import Attempt, Billing, Picture, Success
 from batchgen.store.folder import OutputFolder
@@ -67,7 +67,7 @@ class Filler:
         )
         self._manifest = manifest
         self._images = f"{output}/images/"
-        self._cost = cost_of(manifest.settings.provider, manifest.task(0).request)
+        self._cost = costs_of(manifest.settings.provider)[manifest.task(0).fields["model"]]
         self._template = self._sidecars()
         self._folders: set[str] = set()
         self._one = ""

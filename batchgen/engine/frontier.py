@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from itertools import count
 from math import inf
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 NOTHING: Final[Mapping[str, Sequence[Attempt]]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class Work(NamedTuple):
     """A task with what was tried so far."""
 
     task: Task

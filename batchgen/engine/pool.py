@@ -7,7 +7,7 @@ in flight ends by itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import inf
 from random import random
@@ -170,11 +170,11 @@ class Pool:
         """An attempt has come to this."""
         billed = attempt.billing is not Billing.NO
         self._budget.settle(self._price_of(work.task), billed=billed, made=isinstance(outcome, Success))
-        tried = replace(work, attempts=(*work.attempts, attempt))
+        tried = work._replace(attempts=(*work.attempts, attempt))
         if isinstance(outcome, Failure) and outage_s is not None and not billed:
             self._wait_out(tried, outcome, outage_s)
         else:
-            self._settle(replace(tried, counted=(*work.counted, attempt)), outcome)
+            self._settle(tried._replace(counted=(*work.counted, attempt)), outcome)
 
     def _settle(self, work: Work, outcome: Outcome) -> None:
         *before, _ = work.counted
@@ -185,7 +185,7 @@ class Pool:
             return
         match verdict(outcome, before, waited_s=work.waited_s, bounds=self._bounds, chance=self._chance()):
             case Retry(after_s=after_s, back_off_s=back_off_s):
-                self._retry(replace(work, waited_s=work.waited_s + back_off_s), outcome, after_s)
+                self._retry(work._replace(waited_s=work.waited_s + back_off_s), outcome, after_s)
             case GiveUp():
                 self._listener.failed(work, outcome)
             case Stop():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from batchgen.engine.limiter import Rules
     from batchgen.engine.policy import RetryBounds
     from batchgen.engine.transport import Transport
-    from batchgen.model import InputImage, Outcome, Request, Secret, Task
+    from batchgen.model import InputImage, Outcome, Secret, Task
     from batchgen.providers.conversation import Provider
     from batchgen.store.folder import OutputFolder
     from batchgen.store.keep import Parcel
@@ -51,11 +51,20 @@ class Setup:
     folder: OutputFolder
     earlier: Mapping[str, Sequence[Attempt]]
     """By task, what runs before this one tried."""
+    costs: Mapping[str, Cost | None]
+    """See `costs_of`."""
+
+    def cost_of(self, task: Task) -> Cost | None:
+        """What one attempt at a task costs if it is billed."""
+        return self.costs[task.fields["model"]]
 
     def price_of(self, task: Task) -> Decimal:
-        """What one attempt at a task costs if it is billed; an unknown price counts nothing against a cap."""
-        cost = cost_of(self.provider, task.request)
-        return Decimal(0) if cost is None else cost.usd
+        """The same in US dollars; an unknown price counts nothing against a cap."""
+        cost = self.cost_of(task)
+        return _NOTHING if cost is None else cost.usd
+
+
+_NOTHING: Final = Decimal(0)
 
 
 class Worker:
@@ -122,13 +131,13 @@ class Worker:
             success=success,
             picture_file=sink.picture_file,
             attempts=(*work.attempts, tried),
-            cost=cost_of(self._setup.provider, work.task.request),
+            cost=self._setup.cost_of(work.task),
             made=iso(datetime.now(UTC)),
         )
         return await sink.wrap(document, filtered=success.filtered)
 
     def _usd(self, task: Task) -> Decimal | None:
-        cost = cost_of(self._setup.provider, task.request)
+        cost = self._setup.cost_of(task)
         return None if cost is None else cost.usd
 
 
@@ -159,13 +168,15 @@ class Begun:
         )
 
 
-def cost_of(provider: Provider, request: Request) -> Cost | None:
-    """What a picture costs by the provider's price table; None where the model has no known price."""
+def costs_of(provider: Provider) -> dict[str, Cost | None]:
+    """What a picture of each model costs by the provider's price table; None where that is not known."""
     capabilities = provider.capabilities
-    credit = capabilities.models[dict(request.fields)["model"]].credits
-    if credit is None:
-        return None
-    return Cost(credits=credit, usd=credit * capabilities.usd_per_credit, prices=capabilities.prices_date)
+
+    def cost(credits_: Decimal) -> Cost:
+        return Cost(credits=credits_, usd=credits_ * capabilities.usd_per_credit, prices=capabilities.prices_date)
+
+    models = capabilities.models.items()
+    return {name: None if model.credits is None else cost(model.credits) for name, model in models}
 
 
 def iso(moment: datetime) -> str:

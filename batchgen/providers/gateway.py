@@ -17,7 +17,7 @@ from batchgen.keys import hide
 from batchgen.model import Billing, CutOff, Failure, Fault, Request, Secret, Success, Window
 from batchgen.providers.capabilities import Capabilities, Choice, File, Model, Number, Text, Whole
 from batchgen.providers.conversation import Body, Call, Conversation, Provider, Reply
-from batchgen.providers.rate_headers import read_allowance
+from batchgen.providers.rate_headers import read_allowance, tells_allowance
 from batchgen.providers.retry_after import answered_at, retry_after_s
 
 if TYPE_CHECKING:
@@ -171,6 +171,8 @@ def _failure(reply: Reply, fault: Fault, billing: Billing, words: str) -> Failur
 
 
 def _allowance(reply: Reply) -> Allowance | None:
+    if not tells_allowance(reply.headers):
+        return None
     return read_allowance(reply.headers, answered_at(reply.headers))
 
 

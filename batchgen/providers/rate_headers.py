@@ -42,6 +42,11 @@ _SECONDS: Final = 1e9
 _MILLISECONDS: Final = 1e11
 
 
+def tells_allowance(headers: Mapping[str, str]) -> bool:
+    """Is there a header, by lower-case name, that `read_allowance` looks at? Few servers send one."""
+    return any("ratelimit" in name or "rate-limit" in name for name in headers)
+
+
 def read_allowance(headers: Mapping[str, str], wall_time: float | None) -> Allowance | None:
     """What may still be sent, from headers by lower-case name; None where they say nothing sensible.
 

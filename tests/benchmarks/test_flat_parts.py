@@ -12,7 +12,7 @@ import pytest
 
 from batchgen import __version__
 from batchgen.due import Part, compare, tasks_due
-from batchgen.executors.worker import cost_of
+from batchgen.executors.worker import costs_of
 from batchgen.job import load_job
 from batchgen.manifest.survey import survey
 from batchgen.model import Picture, Success
@@ -76,7 +76,7 @@ def test_sidecars_and_pictures_of_a_filled_folder_are_as_a_run_writes_them(fille
             success=Success(picture=picture, status=200, content_type="image/png"),
             picture_file=path.name,
             attempts=[flat_folder.ATTEMPT],
-            cost=cost_of(manifest.settings.provider, task.request),
+            cost=costs_of(manifest.settings.provider)[task.fields["model"]],
             made=flat_folder.AT,
         )
 
