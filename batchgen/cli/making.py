@@ -22,7 +22,7 @@ def make_pictures(manifest: Manifest, settings: RunSettings, voice: Voice, *, js
     from batchgen.run import run
 
     with progress(voice, json_lines=json_lines, warnings=manifest.warning_lines()) as show:
-        ended = anyio.run(run, manifest, settings, show)
+        ended = anyio.run(run, manifest, settings, show, backend_options={"use_uvloop": True})
     if not json_lines:
         click.echo(settings.output)
     sys.exit(OF_ENDING[ended.ending])

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from batchgen.engine import clock
 from batchgen.engine.breaker import Breaker
 from batchgen.engine.cool_down import CoolDown
 from batchgen.engine.exchange import HeldBack
@@ -87,7 +88,7 @@ class Permit:
             HeldBack: They must not: a cool-down began since the permit was given.
         """
         if self.sent_at is None:
-            now = anyio.current_time()
+            now = clock.now()
             self._limiter.hold_back(now)
             self.sent_at = now
             self._limiter.note_sent(self, now)
@@ -161,7 +162,7 @@ class Limiter:
 
     def note_answered(self, permit: Permit, outcome: Outcome) -> float | None:
         """What came of a request; if that is a part of an outage, how many seconds the outage has lasted."""
-        now = anyio.current_time()
+        now = clock.now()
         failed = isinstance(outcome, Failure) and outcome.fault in OUTAGES
         self.has_answered = self.has_answered or outcome.status is not None
         if permit.sent_at is not None:
@@ -226,7 +227,7 @@ class Limiter:
         with self._shared.locked() if self._shared else nullcontext(enter_result=True) as alone:
             if not alone:
                 return AFTER_OTHERS_S
-            now = anyio.current_time()
+            now = clock.now()
             if self._shared is not None:
                 self._shared.tell(self._logs, now)
                 self._cool.extend(now, self._shared.cool_until(now) - now)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
+from batchgen.engine import clock
 from batchgen.engine.exchange import HeldBack
 from batchgen.engine.policy import verdict
 from batchgen.engine.retry_budget import RetryBudget
@@ -107,7 +108,7 @@ class Pool:
                     if self._draining:
                         permit.release()
                         break
-                    work = self._frontier.take(anyio.current_time())
+                    work = self._frontier.take(clock.now())
                     if await self._can_pay(work, permit):
                         self._in_flight += 1
                         group.start_soon(self._try, work, permit)
@@ -124,13 +125,11 @@ class Pool:
             due_at = self._frontier.due_at()
             if due_at is None and self._in_flight == 0:
                 return False
-            wait_s = inf if due_at is None else due_at - anyio.current_time()
+            wait_s = inf if due_at is None else due_at - clock.now()
             if wait_s <= 0:
                 return True
             if self._in_flight == 0:
-                self._limiter.announce(
-                    anyio.current_time(), wait_s, "all that is left failed and waits for its next try"
-                )
+                self._limiter.announce(clock.now(), wait_s, "all that is left failed and waits for its next try")
             await self._changed.wait(wait_s)
 
     async def _can_pay(self, work: Work, permit: Permit) -> bool:
@@ -139,7 +138,7 @@ class Pool:
         if cap is None:
             return True
         permit.release()
-        self._frontier.put_back(work, anyio.current_time())
+        self._frontier.put_back(work, clock.now())
         if self._in_flight:
             await self._changed.wait()  # others may give theirs back
         else:
@@ -160,7 +159,7 @@ class Pool:
             self._note(work, attempt, outcome, outage_s)
         except HeldBack:
             self._budget.settle(self._price_of(work.task), billed=False, made=False)
-            self._frontier.put_back(work, anyio.current_time())
+            self._frontier.put_back(work, clock.now())
         finally:
             permit.release()
             self._in_flight -= 1
@@ -205,9 +204,9 @@ class Pool:
         if failure.fault is Fault.THROTTLED or self._retries.spend():
             self._put_back(work, failure, after_s)
             return
-        self._frontier.park(work, anyio.current_time() + after_s)
+        self._frontier.park(work, clock.now() + after_s)
         self._listener.retried(work, failure, after_s)
 
     def _put_back(self, work: Work, failure: Failure, after_s: float) -> None:
-        self._frontier.put_back(work, anyio.current_time() + after_s)
+        self._frontier.put_back(work, clock.now() + after_s)
         self._listener.retried(work, failure, after_s)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batchgen import __version__
+from batchgen.engine import clock
 from batchgen.engine.attempt import attempt
 from batchgen.errors import StorageError
 from batchgen.model import Attempt, Billing, Failure, Fault, Success
@@ -77,7 +78,7 @@ class Worker:
 
     async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
         """Try a task once; expected faults come back as the outcome."""
-        begun = Begun(len(work.attempts) + 1, datetime.now(UTC), anyio.current_time())
+        begun = Begun(len(work.attempts) + 1, datetime.now(UTC), clock.now())
         try:
             row = AttemptRow(work.task.id, work.task.index, begun.in_doubt(), self._usd(work.task))
             number = await self._writer.begin(row)
@@ -160,7 +161,7 @@ class Begun:
         return Attempt(
             number=self.number,
             started=iso(self.started),
-            seconds=round(anyio.current_time() - self.start_s, 3),
+            seconds=round(clock.now() - self.start_s, 3),
             billing=failure.billing if failure else Billing.YES,
             fault=failure.fault if failure else None,
             status=outcome.status,
