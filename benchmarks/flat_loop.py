@@ -40,10 +40,10 @@ class Probe:
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look at this loop from now on; called in it."""
-        began = loop.time()
+        began = time.monotonic()  # a loop's own time may be that of its last turn
 
         def look(due: float, own: float) -> None:
-            now, spent = loop.time(), time.thread_time()
+            now, spent = time.monotonic(), time.thread_time()
             self.looks += 1
             self.work_s = max(self.work_s, spent - own)
             if now - due > self.pause_s:
@@ -53,25 +53,25 @@ class Probe:
         look(began, time.thread_time())
 
 
-def probed(run: Callable[..., Any], probe: Probe) -> Callable[..., Any]:
-    """`anyio.run`, with the probe on the loop that it makes."""
+def probed(run: Callable[..., Any], seen: Path) -> Callable[..., Any]:
+    """`anyio.run`, with a probe on the loop that it makes; what it saw is written once that ends."""
 
     @wraps(run)
     def run_probed(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        probe = Probe()
+
         async def watched() -> Any:
             probe.watch(asyncio.get_running_loop())
             return await function(*arguments)
 
-        return run(watched, **options)
+        try:
+            return run(watched, **options)
+        finally:
+            seen.write_text(json.dumps(asdict(probe)))
 
     return run_probed
 
 
 if __name__ == "__main__":
-    _seen = Path(sys.argv.pop(1))
-    _probe = Probe()
-    anyio.run = probed(anyio.run, _probe)  # type: ignore[assignment]  # the same but for the probe
-    try:
-        main()
-    finally:
-        _seen.write_text(json.dumps(asdict(_probe)))
+    anyio.run = probed(anyio.run, Path(sys.argv.pop(1)))  # type: ignore[assignment]  # the same but for the probe
+    main()

@@ -12,7 +12,7 @@ import asyncio
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import anyio
 
@@ -27,13 +27,21 @@ CATCH_UP_S: Final = 5.0
 """So much longer everything may take after a stop, to read what came during it."""
 
 
+class Cancellable(Protocol):
+    """A scope, or a task."""
+
+    def cancel(self) -> object:
+        """End what it does."""
+
+
 @dataclass(slots=True, eq=False)
 class Deadline:
-    """When a scope is cancelled."""
+    """When something is cancelled."""
 
-    scope: anyio.CancelScope
+    what: Cancellable
     at_s: float
-    """In running time; whoever moves it reaches so many scopes at the price of one."""
+    """In running time; it can be moved, and is `inf` while nothing is to be interrupted."""
+    is_over: bool = False
 
 
 class RunningTime:
@@ -67,13 +75,17 @@ class RunningTime:
             try:
                 yield deadline
             finally:
-                self._deadlines.discard(deadline)
+                self.call_off(deadline)
 
-    def cancel_after(self, seconds: float, scope: anyio.CancelScope) -> Deadline:
-        """Cancel a scope once the process ran for so long from now on."""
-        deadline = Deadline(scope, self.seconds + seconds)
+    def cancel_after(self, seconds: float, what: Cancellable) -> Deadline:
+        """Cancel a scope or a task once the process ran for so long from now on, unless that is called off."""
+        deadline = Deadline(what, self.seconds + seconds)
         self._deadlines.add(deadline)
         return deadline
+
+    def call_off(self, deadline: Deadline) -> None:
+        """It is met, or of no more interest."""
+        self._deadlines.discard(deadline)
 
     def _beat(self) -> None:
         now, self._counted_s = self._loop.time(), self.seconds
@@ -83,5 +95,6 @@ class RunningTime:
         self._timer = self._loop.call_later(BEAT_S, self._beat)
         over_by_s = CATCH_UP_S if self._counted_s < self._caught_up_s else 0.0
         for deadline in self._deadlines:
-            if deadline.at_s + over_by_s <= self._counted_s:
-                deadline.scope.cancel()
+            if deadline.at_s + over_by_s <= self._counted_s and not deadline.is_over:
+                deadline.is_over = True
+                deadline.what.cancel()
