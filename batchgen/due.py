@@ -7,6 +7,7 @@ one.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from batchgen.manifest.selection import sample, select, spread, wanted
 from batchgen.manifest.survey import distinct
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from batchgen.manifest.manifest import Manifest
     from batchgen.manifest.survey import Survey
@@ -52,6 +53,8 @@ class Comparison:
     """Due tasks whose place is taken by another picture, and the path of that."""
     orphaned: int
     """Pictures that no task of the job asks for."""
+    in_place: bool = False
+    """Is the index that each picture was kept with that of its task?"""
     failed: Mapping[int, FailureRow] = field(default_factory=dict)
     """Due tasks that failed in earlier runs."""
     given_up: Collection[int] = frozenset()
@@ -66,6 +69,72 @@ class Comparison:
     def due(self) -> int:
         """Tasks that are not made."""
         return self.tasks - len(self.kept)
+
+
+class Indices(Collection[int]):
+    """A set of indices, a bit for each: a million take 125 KB."""
+
+    def __init__(self, size: int) -> None:
+        """Empty; for indices below `size`."""
+        self._bits = bytearray(size // 8 + 1)
+        self._count = 0
+
+    def add(self, index: int) -> None:
+        """Put it in."""
+        if index not in self:
+            self._bits[index >> 3] |= 1 << (index & 7)
+            self._count += 1
+
+    def __contains__(self, index: object) -> bool:
+        return isinstance(index, int) and bool(self._bits[index >> 3] >> (index & 7) & 1)
+
+    def __iter__(self) -> Iterator[int]:
+        return (index for index in range(8 * len(self._bits)) if index in self)
+
+    def __len__(self) -> int:
+        return self._count
+
+
+def compare_as_left(
+    manifest: Manifest, found: Survey, made: Iterable[tuple[str, int]], failures: Sequence[FailureRow], *, same: bool
+) -> Comparison | None:
+    """The same where a folder holds what its ledger says and nothing else; `made`: task and index of each picture.
+
+    In the `same` job an index is its task's; else the ids tell. None where that does not tell which paths are free.
+    """
+    if found.duplicates != 0 or not (same or all(prompt.path.tells_apart for prompt in manifest.prompts)):
+        return None
+    kept, moved = Indices(len(manifest)), set[str]()
+    for identity, index in made:
+        if same or _is_at(manifest, index, identity):
+            kept.add(index)
+        else:
+            moved.add(identity)
+    failed = {row.task_index: row for row in failures if same or _is_at(manifest, row.task_index, row.task_id)}
+    strayed = {row.task_id: row for row in failures} if len(failed) < len(failures) else {}
+    in_place = not moved
+    for index in range(len(manifest)) if moved or strayed else ():
+        identity = manifest.task(index).id
+        if identity in moved:
+            kept.add(index)
+            moved.remove(identity)
+        elif identity in strayed:
+            failed[index] = strayed[identity]
+    failed = {index: row for index, row in failed.items() if index not in kept}
+    return Comparison(
+        tasks=found.tasks,
+        kept=kept,
+        missing={},
+        changed={},
+        orphaned=len(moved),
+        in_place=in_place,
+        failed=failed,
+        given_up={index for index, row in failed.items() if _is_final(manifest, row)},
+    )
+
+
+def _is_at(manifest: Manifest, index: int, identity: str) -> bool:
+    return 0 <= index < len(manifest) and manifest.task(index).id == identity
 
 
 def compare(manifest: Manifest, found: Survey, contents: Contents) -> Comparison:
@@ -86,6 +155,7 @@ def compare(manifest: Manifest, found: Survey, contents: Contents) -> Comparison
         missing={located[identity]: stem for identity, stem in contents.missing.items() if identity in located},
         changed=changed,
         orphaned=sum(folded(contents.made[identity]) not in replaced for identity in others),
+        in_place=not others and all(contents.indices[identity] == index for identity, index in located.items()),
         failed=failed,
         given_up={index for index, row in failed.items() if _is_final(manifest, row)},
     )

@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from batchgen.due import Part, tasks_due
+from batchgen.due import Part, count_due, tasks_due
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,8 +36,10 @@ class Price:
 
 
 def models_due(manifest: Manifest, found: Survey, comparison: Comparison, part: Part) -> dict[str, int]:
-    """What is asked for and not made, by model: of a whole job by arithmetic, of a part task by task."""
-    if part != Part():
+    """What is asked for and not made, by model: by arithmetic where there is one, else of the fewer tasks."""
+    if len(found.models) == 1 and found.duplicates == 0:
+        return {next(iter(found.models)): count} if (count := count_due(manifest, found, comparison, part)) else {}
+    if part != Part() or comparison.due < len(comparison.kept):
         return dict(Counter(_model(manifest, index) for index in tasks_due(manifest, found, comparison, part)))
     left = Counter(found.models)
     left.subtract(_model(manifest, index) for index in chain(comparison.kept, comparison.given_up))
@@ -45,7 +47,7 @@ def models_due(manifest: Manifest, found: Survey, comparison: Comparison, part: 
 
 
 def _model(manifest: Manifest, index: int) -> str:
-    return dict(manifest.task(index).request.fields)["model"]
+    return manifest.task(index).fields["model"]
 
 
 def price(manifest: Manifest, models: Mapping[str, int], spent: Decimal) -> Price:

@@ -10,9 +10,9 @@ from array import array
 from collections import defaultdict
 from dataclasses import dataclass
 from dataclasses import replace as changed
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from batchgen.due import compare, tasks_asked, tasks_due
+from batchgen.due import compare, compare_as_left, tasks_asked, tasks_due
 from batchgen.engine.budget import Caps
 from batchgen.errors import UsageError
 from batchgen.manifest.survey import survey
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from batchgen.manifest.survey import Survey
     from batchgen.model import Attempt
     from batchgen.pricing import Price
-    from batchgen.store.contents import Contents
-    from batchgen.store.folder import OutputFolder, Recovered
+    from batchgen.store.folder import OutputFolder
     from batchgen.store.rows import AttemptRow
 
 
@@ -39,7 +38,10 @@ class Resumed:
     """What is to be made in a folder, and what is there."""
 
     folder: OutputFolder
-    recovered: Recovered
+    finished: int
+    """Pictures that an earlier run left unfinished or kept elsewhere, and that were whole."""
+    lost: Sequence[AttemptRow]
+    """Attempts that it began, and of whose end nothing is known."""
     found: Survey
     comparison: Comparison
     due: Sequence[int]
@@ -71,31 +73,72 @@ def resume(manifest: Manifest, folder: OutputFolder, part: Part, replace: bool) 
         StorageError: As the disk says.
     """
     found = survey(manifest)
-    recovered = folder.recover()
-    earlier = _earlier(folder.ledger.failed_attempts(), recovered.contents)
-    contents = _with_skipped(manifest, recovered.contents, earlier)
-    comparison = compare(manifest, found, contents)
+    standing = _as_left(manifest, found, folder) or _looked_at(manifest, found, folder)
+    comparison = standing.comparison
     due = array("q", tasks_due(manifest, found, comparison, part))
     if in_the_way := {index: comparison.changed[index] for index in due if index in comparison.changed}:
         if not replace:
             _refuse(folder, in_the_way)
         folder.replace(in_the_way.values())
         again = resume(manifest, folder, part, replace)  # what waited for these places is finished now, not paid again
-        return changed(again, recovered=again.recovered.after(recovered))
+        return changed(again, finished=standing.finished + again.finished, lost=[*standing.lost, *again.lost])
     bill = folder.ledger.bill()
-    caps = _caps(manifest, found, spent=bill.at_most, made=len(contents.made) + bill.in_vain)
-    _set_right(manifest, folder, recovered.contents.failures, comparison)
+    caps = _caps(manifest, found, spent=bill.at_most, made=standing.made + bill.in_vain)
+    _set_right(manifest, folder, standing.known, comparison)
     return Resumed(
         folder=folder,
-        recovered=recovered,
+        finished=standing.finished,
+        lost=standing.lost,
         found=found,
         comparison=comparison,
         due=due,
         given_up=_given_up(manifest, found, comparison, part),
         price=price(manifest, models_due(manifest, found, comparison, part), bill.at_most),
         caps=caps,
-        earlier={identity: [row.attempt for row in rows] for identity, rows in earlier.items()},
+        earlier={identity: [row.attempt for row in rows] for identity, rows in standing.earlier.items()},
     )
+
+
+class _Standing(NamedTuple):
+    """How a folder stands against its job."""
+
+    comparison: Comparison
+    known: Sequence[FailureRow]
+    """The failures that the ledger holds."""
+    earlier: Mapping[str, Sequence[AttemptRow]]
+    """By task that is not made, what was tried in vain."""
+    made: int
+    finished: int = 0
+    lost: Sequence[AttemptRow] = ()
+
+
+def _as_left(manifest: Manifest, found: Survey, folder: OutputFolder) -> _Standing | None:
+    """From the ledger alone, where the folder holds what that says: a million pictures in seconds and few bytes."""
+    last = folder.as_left()
+    if last is None:
+        return None
+    ledger, earlier = folder.ledger, _by_task(folder.ledger.failed_attempts())
+    for identity, _ in ledger.made() if earlier else ():
+        earlier.pop(identity, None)
+    known = ledger.failures()
+    failures = [*known, *_skipped(manifest, known, earlier)]
+    comparison = compare_as_left(manifest, found, ledger.made(), failures, same=last.job == manifest.digest)
+    if comparison is None:
+        return None
+    return _Standing(comparison, known, earlier, len(comparison.kept) + comparison.orphaned)
+
+
+def _looked_at(manifest: Manifest, found: Survey, folder: OutputFolder) -> _Standing:
+    """From a look at everything in the folder, which is set right first."""
+    recovered = folder.recover()
+    contents = recovered.contents
+    earlier = _by_task(row for row in folder.ledger.failed_attempts() if row.task_id not in contents.made)
+    skipped = _skipped(manifest, contents.failures, earlier)
+    indices = {row.task_id: row.task_index for row in skipped}
+    contents = changed(contents, failures=[*contents.failures, *skipped], indices={**contents.indices, **indices})
+    comparison = compare(manifest, found, contents)
+    known = recovered.contents.failures
+    return _Standing(comparison, known, earlier, len(contents.made), recovered.finished, recovered.lost)
 
 
 def _given_up(manifest: Manifest, found: Survey, comparison: Comparison, part: Part) -> int:
@@ -107,25 +150,25 @@ def _given_up(manifest: Manifest, found: Survey, comparison: Comparison, part: P
     return sum(index in comparison.given_up for index in tasks_asked(manifest, found, part))
 
 
-def _with_skipped(manifest: Manifest, contents: Contents, earlier: Mapping[str, Sequence[AttemptRow]]) -> Contents:
-    """The contents, with the tasks that may have been paid for failed where the job will not risk to pay again.
+def _skipped(
+    manifest: Manifest, failures: Iterable[FailureRow], earlier: Mapping[str, Sequence[AttemptRow]]
+) -> list[FailureRow]:
+    """The tasks that may have been paid for, as failures, where the job will not risk to pay again.
 
     Told from the ledger's attempts alone, so that it does not matter which run lost them and where it was interrupted.
     """
     if manifest.retry.ambiguous != "skip":
-        return contents
-    failed = {row.task_id for row in contents.failures}
-    doubtful = {identity: _last_doubtful(rows) for identity, rows in earlier.items() if identity not in failed}
-    skipped = [_skipped(row) for row in doubtful.values() if row is not None]
-    indices = {row.task_id: row.task_index for row in skipped}
-    return changed(contents, failures=[*contents.failures, *skipped], indices={**contents.indices, **indices})
+        return []
+    failed = {row.task_id for row in failures}
+    doubtful = (_last_doubtful(rows) for identity, rows in earlier.items() if identity not in failed)
+    return [_as_failure(row) for row in doubtful if row is not None]
 
 
 def _last_doubtful(rows: Sequence[AttemptRow]) -> AttemptRow | None:
     return next((row for row in reversed(rows) if row.attempt.billing is Billing.MAYBE), None)
 
 
-def _skipped(row: AttemptRow) -> FailureRow:
+def _as_failure(row: AttemptRow) -> FailureRow:
     tried = row.attempt
     words = tried.words or "its answer was not kept"
     return FailureRow(row.task_id, row.task_index, "", tried.fault or Fault.LOST, Billing.MAYBE, tried.status, words)
@@ -144,12 +187,11 @@ def _set_right(manifest: Manifest, folder: OutputFolder, known: Iterable[Failure
     folder.ledger.fail([row for row in standing if row != failures.get(row.task_id)])
 
 
-def _earlier(attempts: Iterable[AttemptRow], contents: Contents) -> dict[str, list[AttemptRow]]:
-    earlier: dict[str, list[AttemptRow]] = defaultdict(list)
+def _by_task(attempts: Iterable[AttemptRow]) -> dict[str, list[AttemptRow]]:
+    found: dict[str, list[AttemptRow]] = defaultdict(list)
     for row in attempts:
-        if row.task_id not in contents.made:
-            earlier[row.task_id].append(row)
-    return earlier
+        found[row.task_id].append(row)
+    return found
 
 
 def _refuse(folder: OutputFolder, in_the_way: Mapping[int, str]) -> NoReturn:

@@ -108,6 +108,7 @@ def _begin(manifest: Manifest, settings: RunSettings, resumed: Resumed) -> None:
             tasks=resumed.comparison.tasks,
             orphaned=resumed.comparison.orphaned,
             asked=settings.asked,
+            job=manifest.digest if resumed.comparison.in_place else None,
         )
     )
 
@@ -141,7 +142,7 @@ def _key(manifest: Manifest, environment: Mapping[str, str]) -> Secret:
 
 
 def _started(manifest: Manifest, settings: RunSettings, resumed: Resumed, url: str) -> RunStarted:
-    lost = resumed.recovered.lost
+    lost = resumed.lost
     return RunStarted(
         run=settings.run_id,
         job=manifest.name,
@@ -152,7 +153,7 @@ def _started(manifest: Manifest, settings: RunSettings, resumed: Resumed, url: s
         made=len(resumed.comparison.kept),
         asked=resumed.asked,
         expected_usd=None if resumed.price.expected is None else float(resumed.price.expected),
-        adopted=resumed.recovered.finished,
+        adopted=resumed.finished,
         missing=len(resumed.comparison.missing),
         given_up=resumed.given_up,
         in_doubt=len(lost),

@@ -43,7 +43,9 @@ def fill(job: Path, output: Path, tasks: int) -> None:
     try:
         folder.save_job(manifest.source)
         asked = Asked(job=str(job.absolute()))
-        folder.ledger.begin(RunRow(id=run, started=AT, tasks=len(manifest), orphaned=0, asked=asked))
+        folder.ledger.begin(
+            RunRow(id=run, started=AT, tasks=len(manifest), orphaned=0, asked=asked, job=manifest.digest)
+        )
         filler = Filler(manifest, output)
         for first in range(0, tasks, _AT_ONCE):
             batch = range(first, min(first + _AT_ONCE, tasks))

@@ -38,12 +38,12 @@ class Probe:
     """The longest that the loop's own thread was on a core between two looks: a busy machine adds nothing to it."""
     looks: int = 0
 
-    def watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Look at this loop from now on; called in it."""
-        began = time.monotonic()  # a loop's own time may be that of its last turn
+    def watch(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float] = time.monotonic) -> None:
+        """Look at this loop from now on; called in it. Its own clock may be that of its last turn."""
+        began = clock()
 
         def look(due: float, own: float) -> None:
-            now, spent = time.monotonic(), time.thread_time()
+            now, spent = clock(), time.thread_time()
             self.looks += 1
             self.work_s = max(self.work_s, spent - own)
             if now - due > self.pause_s:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from batchgen import __version__
 from batchgen.errors import UsageError, nearest
 from batchgen.manifest.axes import Column, ColumnReader, pinned
 from batchgen.manifest.checks import CombinationCheck
@@ -69,6 +71,7 @@ class Surroundings:
 def build(data: bytes, file: str, surroundings: Surroundings) -> Manifest:
     """The manifest of a job's bytes; ManifestError says everything that is wrong with them."""
     document = load(data, file, surroundings.environment)
+    surroundings = replace(surroundings, lines=(noted := _Noted(surroundings.lines)))
     problems = Problems(document, surroundings.lines)
     try:
         override(document, surroundings.overrides)
@@ -76,7 +79,20 @@ def build(data: bytes, file: str, surroundings: Surroundings) -> Manifest:
         problems.check()  # a job that can't be read is no place for a setting
         raise
     job = _shape(document, problems)
-    return _Builder(document, job, surroundings, problems).manifest(data)
+    return _Builder(document, job, surroundings, problems).manifest(data, noted)
+
+
+class _Noted:
+    """Data files as they are read, and what they held as a digest."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self.held = sha256()
+
+    def __call__(self, path: str) -> Iterator[str]:
+        for line in self._lines(path):
+            self.held.update(line.encode())
+            yield line
 
 
 def _shape(document: Document, problems: Problems) -> JobShape:
@@ -136,7 +152,7 @@ class _Builder:
         self._problems = problems
         self._images: dict[str, InputImage] = {}
 
-    def manifest(self, data: bytes) -> Manifest:
+    def manifest(self, data: bytes, noted: _Noted) -> Manifest:
         settings = provider_settings(self._job.provider, self._surroundings.provider, self._problems)
         prompts = self._prompts(settings)
         self._check_ids()
@@ -160,9 +176,16 @@ class _Builder:
             images=self._images,
             stamps=self._surroundings.stamps,
             source=effective(self._document, data, self._surroundings.provider, self._surroundings.overrides),
+            digest=self._digest(noted),
             warnings=tuple(self._document.warnings),
             places=self._document.places,
         )
+
+    def _digest(self, noted: _Noted) -> str:
+        """Of all that tasks are made of: the values with what was put into them, data files, images, the code."""
+        images = {path: image.sha256 for path, image in self._images.items()}
+        held = (__version__, self._surroundings.provider, self._document.values, images, noted.held.hexdigest())
+        return sha256(repr(held).encode("utf-8", "surrogatepass")).hexdigest()
 
     def _prompts(self, settings: ProviderSettings) -> list[Prompt]:
         common = self._common(settings)

@@ -50,6 +50,8 @@ class Manifest:
     """The `date` and `run` of a path."""
     source: bytes
     """The job file as it was read."""
+    digest: str
+    """Equal only where two readings gave the same tasks at the same indices."""
     warnings: tuple[Problem, ...]
     places: Mapping[Path, Place]
     """Where the job says what, by path."""

@@ -31,6 +31,7 @@ MIGRATIONS: Final[Sequence[str]] = (
         billing TEXT NOT NULL, status INTEGER, words TEXT NOT NULL, run INTEGER
     ) STRICT
     """,
+    "ALTER TABLE runs ADD COLUMN job TEXT",
 )
 """The script that brings a ledger of version n, its user_version, to version n + 1."""
 

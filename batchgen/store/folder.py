@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict, deque
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Self
 
@@ -13,14 +13,15 @@ from anyio import CancelScope, CapacityLimiter, to_thread
 
 from batchgen.errors import StorageError
 from batchgen.store import contents, durable, leftovers
+from batchgen.store.as_left import is_as_left
 from batchgen.store.database import DamagedError
 from batchgen.store.file_system import refuse_network
 from batchgen.store.ledger_file import begin_anew, look_at_ledger, open_ledger
 from batchgen.store.lock import FolderLock
 from batchgen.store.names import AREAS, PICTURE_PART, Spot, spot, stem_name
 from batchgen.store.pictures import PictureSink
-from batchgen.store.rescue import bring_home
-from batchgen.store.rows import AttemptRow, PictureRow
+from batchgen.store.rescue import bring_home, has_rescued
+from batchgen.store.rows import AttemptRow, PictureRow, RunRow
 from batchgen.store.run_log import RunLog
 from batchgen.store.tree import Tree, disk_errors, is_file, is_folder
 from batchgen.store.writer import Writer
@@ -91,6 +92,15 @@ class OutputFolder:
     def root(self) -> Path:
         """The folder itself, as an absolute path."""
         return self._tree.root
+
+    def as_left(self) -> RunRow | None:
+        """The last run, where it ended in order and the folder is as it left it: then the ledger tells all."""
+        with disk_errors(self.root), suppress(DamagedError):
+            last = next(reversed(self.ledger.runs()), None)
+            if last is None or last.ended is None or self.ledger.bill().unsettled or has_rescued(self._tree):
+                return None
+            return last if is_as_left(self.root, self.ledger) else None
+        return None
 
     def recover(self) -> Recovered:
         """Bring what dead runs left to its end, and the ledger to what the disk holds."""
@@ -214,10 +224,6 @@ class Recovered:
     """Pictures that an earlier run left unfinished or kept elsewhere, and that were whole."""
     lost: Sequence[AttemptRow]
     """Attempts that it began, and of whose end nothing is known."""
-
-    def after(self, earlier: Recovered) -> Recovered:
-        """With what was found a moment ago."""
-        return replace(self, finished=earlier.finished + self.finished, lost=[*earlier.lost, *self.lost])
 
 
 def contents_of(path: Path) -> Contents:

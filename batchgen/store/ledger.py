@@ -117,7 +117,7 @@ class Ledger:
 
     def runs(self) -> list[RunRow]:
         """Every run, the first one first."""
-        rows = self._rows("SELECT id, started, tasks, orphaned, settings, ended, ending, why FROM runs ORDER BY seq")
+        query = "SELECT * FROM runs ORDER BY seq"  # of a version that is looked at as it is, with fewer columns
         with sense(self._path):
             return [
                 RunRow(
@@ -126,17 +126,29 @@ class Ledger:
                     tasks=tasks,
                     orphaned=orphaned,
                     asked=Asked(**json.loads(settings)),
+                    job=job[0] if job else None,
                     ended=ended,
                     ending=ending,
                     why=why,
                 )
-                for run, started, tasks, orphaned, settings, ended, ending, why in rows
+                for _, run, started, tasks, orphaned, settings, ended, ending, why, *job in self._rows(query)
             ]
 
     def pictures(self) -> Iterator[PictureRow]:
         """Every picture, in the order in which they were kept."""
         query = "SELECT task, idx, path, bytes, sha256, sidecar_sha256 FROM pictures ORDER BY seq"
         return map(PictureRow._make, self._rows(query))
+
+    def made(self) -> Iterator[tuple[str, int]]:
+        """Task and index of every picture."""
+        return self._rows("SELECT task, idx FROM pictures")
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """The paths of every picture and of its sidecar."""
+        return self._rows(
+            "SELECT path, substr(path, 1, length(path) - CASE WHEN path LIKE '%.webp' THEN 5 ELSE 4 END) || '.json' "
+            "FROM pictures"
+        )
 
     def failures(self) -> list[FailureRow]:
         """Every task that ended without a picture."""
@@ -233,8 +245,8 @@ class Ledger:
         """A run begins."""
         with self._writing() as db:
             self._run = db.execute(
-                "INSERT INTO runs (id, started, tasks, orphaned, settings) VALUES (?, ?, ?, ?, ?)",
-                (run.id, run.started, run.tasks, run.orphaned, json.dumps(asdict(run.asked))),
+                "INSERT INTO runs (id, started, tasks, orphaned, settings, job) VALUES (?, ?, ?, ?, ?, ?)",
+                (run.id, run.started, run.tasks, run.orphaned, json.dumps(asdict(run.asked)), run.job),
             ).lastrowid
 
     def commit(self, changes: Changes) -> None:

@@ -98,6 +98,11 @@ def words_of(error: OSError | StorageError, place: Path) -> str:
         return str(told)
 
 
+def has_rescued(tree: Tree) -> bool:
+    """Is there a rescue place? One that can't be looked at is none."""
+    return tree.rescue is not None and os.path.isdir(tree.rescue)  # noqa: PTH112
+
+
 def bring_home(tree: Tree) -> int:
     """Keep in the output folder what an earlier run could not, without a request; how many pictures that were.
 
@@ -106,7 +111,7 @@ def bring_home(tree: Tree) -> int:
     Raises:
         OSError, StorageError: The output folder still can't take them, or the rescue place can't be read.
     """
-    if tree.rescue is None or not os.path.isdir(tree.rescue):  # noqa: PTH112 - one that can't be looked at is none
+    if tree.rescue is None or not has_rescued(tree):
         return 0
     place = Tree(tree.rescue)
     leftovers.clear(place)

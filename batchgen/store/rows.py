@@ -69,6 +69,8 @@ class RunRow:
     orphaned: int
     """Pictures in the folder that its job did not ask for."""
     asked: Asked
+    job: str | None = None
+    """The digest of its job, where each picture's index is that of its task in it."""
     ended: str | None = None
     """None for one that was killed, or still runs."""
     ending: str | None = None

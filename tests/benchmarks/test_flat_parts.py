@@ -105,7 +105,7 @@ class Loop:
 
 def test_the_probe_tells_the_longest_pause_and_when_it_ended() -> None:
     loop, probe = Loop(), Probe()
-    probe.watch(cast("asyncio.AbstractEventLoop", loop))
+    probe.watch(cast("asyncio.AbstractEventLoop", loop), lambda: loop.now_s)
     for late_s in (0.0, 0.020, 0.070, 0.010):
         loop.pass_with(late_s)
     assert probe.pause_s == pytest.approx(0.070)
@@ -113,17 +113,17 @@ def test_the_probe_tells_the_longest_pause_and_when_it_ended() -> None:
     assert probe.looks == 5
 
 
-def test_the_probe_watches_the_loop_that_a_program_runs_in() -> None:
+def test_the_probe_watches_the_loop_that_a_program_runs_in(tmp_path: Path) -> None:
     async def work(number: int) -> int:
         await anyio.sleep(4 * EVERY_S)
         sum(range(300_000))
         await anyio.sleep(4 * EVERY_S)
         return number + 1
 
-    probe = Probe()
-    assert probed(anyio.run, probe)(work, 6) == 7
-    assert probe.looks > 1
-    assert probe.work_s > 0
+    assert probed(anyio.run, tmp_path / "seen")(work, 6) == 7
+    seen = json.loads((tmp_path / "seen").read_text())
+    assert seen["looks"] > 1
+    assert seen["work_s"] > 0
 
 
 def test_growth_is_told_from_the_first_tenth_and_the_last() -> None:

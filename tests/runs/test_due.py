@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from batchgen.due import Part, compare, count_due, tasks_due
+from batchgen.due import Indices, Part, compare, compare_as_left, count_due, tasks_due
 from batchgen.errors import UsageError
 from batchgen.job import read_job
 from batchgen.manifest.paths import folded
 from batchgen.manifest.survey import Survey, survey
+from batchgen.model import Billing, Fault
 from batchgen.store.contents import Contents
+from batchgen.store.rows import FailureRow
 
 if TYPE_CHECKING:
     from batchgen.manifest.manifest import Manifest
@@ -58,6 +60,11 @@ class Change:
     orphaned: int = 0
 
 
+def in_ledger(manifest: Manifest) -> list[tuple[str, int]]:
+    """Task and index of each picture that a job left when it was made to its end."""
+    return [(task.id, task.index) for task in manifest]
+
+
 MORE = (
     "prompts: [{id: bear, prompt: a bear}, {id: owl, prompt: an owl}, {id: fox, prompt: a fox}]\nsweep: {seeds: 0..3}\n"
 )
@@ -96,6 +103,41 @@ def test_what_a_change_means(change: Change) -> None:
     assert set(comparison.changed) == change.changed
     assert comparison.orphaned == change.orphaned
     assert comparison.new == comparison.tasks - len(change.kept) - len(change.changed)
+    now = {task.id: task.index for task in a_job(change.after)[0]}
+    assert comparison.in_place == all(now.get(task.id) == task.index for task in a_job(change.before)[0])
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
+def test_a_ledger_alone_tells_the_same(change: Change) -> None:
+    before, after = a_job(change.before), a_job(change.after)
+    failed = [FailureRow(before[0].task(3).id, 3, "owl", Fault.INVALID, Billing.NO, 400, "no")]
+    made = [each for each in in_ledger(before[0]) if each[1] != 3]
+    same = before[0].digest == after[0].digest
+    assert same == (change.before == change.after)
+    contents = replace(folder_of(before[0], but=frozenset({3})), failures=failed)
+    contents = replace(contents, indices={**contents.indices, failed[0].task_id: 3})
+    looked_at, told = compare(*after, contents), compare_as_left(*after, made, failed, same=same)
+    if told is None:
+        assert not after[0].prompts[0].path.tells_apart
+        return
+    assert (set(told.kept), len(told.kept), told.tasks) == (set(looked_at.kept), len(looked_at.kept), looked_at.tasks)
+    assert (told.failed, told.given_up) == (looked_at.failed, looked_at.given_up)
+    assert (told.orphaned, told.in_place) == (looked_at.orphaned, looked_at.in_place)
+    assert (dict(told.changed), dict(told.missing)) == (dict(looked_at.changed), dict(looked_at.missing)) == ({}, {})
+
+
+def test_where_tasks_are_listed_twice_a_ledger_alone_tells_nothing() -> None:
+    manifest, found = a_job("prompts: [a fox, a fox, an owl]")
+    assert found.duplicates == 1
+    assert compare_as_left(manifest, found, in_ledger(manifest), [], same=True) is None
+
+
+def test_indices_are_a_set() -> None:
+    indices = Indices(20)
+    for index in (0, 7, 8, 19, 7):
+        indices.add(index)
+    assert (list(indices), len(indices)) == ([0, 7, 8, 19], 4)
+    assert 9 not in indices
 
 
 def test_a_picture_that_is_gone_is_due_and_not_in_its_own_way() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,6 +67,23 @@ def test_an_older_ledger_is_brought_to_this_version_with_all_that_it_holds(
             assert ledger.in_doubt() == [begun()]
             assert ledger._db.execute("SELECT note FROM attempts").fetchall() == [(None,)]
         assert version_of(quick_path) == len(MIGRATIONS) + 1
+
+
+def test_the_first_version_is_looked_at_as_it_is_and_brought_to_this_one(quick_path: Path) -> None:
+    with opened_ledger(quick_path) as ledger:
+        ledger.begin(a_run())
+        ledger._db.execute("ALTER TABLE runs DROP COLUMN job")
+        ledger._db.execute("PRAGMA user_version = 1")
+    looked = look_at_ledger(quick_path)
+    assert looked is not None
+    with closing(looked):
+        assert looked.runs() == [a_run()]
+    assert version_of(quick_path) == 1
+    with opened_ledger(quick_path) as ledger:
+        assert ledger.runs() == [a_run()]
+        ledger.begin(replace(a_run("2"), job="ab" * 32))
+        assert [row.job for row in ledger.runs()] == [None, "ab" * 32]
+    assert version_of(quick_path) == len(MIGRATIONS)
 
 
 def test_a_step_to_a_newer_version_is_whole_or_not_taken(quick_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

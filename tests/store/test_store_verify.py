@@ -213,7 +213,7 @@ def with_words(of: Pair, old: bytes, new: bytes) -> Pair:
         (b'"format": "png"', b'"format": "jpeg"'),
         (b'"file": "1.png"', b'"file": "2.png"'),
         (b'"file": "1.png"', b'"file": "1.jpg"'),
-        (b'"seed": "1"\n', b'"seed": "2"\n'),
+        (b'"seed": "1"}', b'"seed": "2"}'),
         (b'"repeat": 0', b'"repeat": 1'),
     ],
 )

@@ -31,6 +31,7 @@ from verify_samples import (
 )
 
 from batchgen.errors import StorageError
+from batchgen.store.database import MIGRATIONS
 from batchgen.store.ledger import LEDGER, Ledger
 from batchgen.verification.findings import Wrong
 from batchgen.verification.repair import mended
@@ -271,7 +272,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "cut": cut_in_half,
     "overwritten": lambda path: path.write_bytes(b"this is no database" * 500),
     "another's": without_tables,
-    "of no version": lambda path: flip(path, 63, 1),
+    "of no version": lambda path: flip(path, 63, len(MIGRATIONS)),
 }
 
 

@@ -1,0 +1,52 @@
+"""Is a folder as its ledger says? One number for each side tells, so that a million pictures take no memory.
+
+Only names are compared: a picture that was changed in place is found by `verify`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from batchgen.store.names import AREAS
+from batchgen.store.tree import is_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from batchgen.store.ledger import Ledger
+
+_BITS = 2**64 - 1
+
+
+def is_as_left(root: Path, ledger: Ledger) -> bool:
+    """Do `images/` and `filtered/` hold the pictures of the ledger and their sidecars, and nothing else?
+
+    The sum of all names' hashes is compared, which the order in which a disk tells them does not change. Python's
+    hashes of text have 64 bits and differ from process to process, so that no two names are equal by chance or design.
+    OSErrors pass through.
+    """
+    there = count = 0
+    for name in _names(root):
+        there += hash(name)
+        count += 1
+    told = 0
+    for picture, sidecar in ledger.names():
+        told += hash(picture) + hash(sidecar)
+        count -= 2
+    return count == 0 and there & _BITS == told & _BITS
+
+
+def _names(root: Path) -> Iterator[str]:
+    """The path of everything below the areas that is no folder, relative to `root`."""
+    waiting = [area for area in AREAS if is_folder(root / area)]
+    while waiting:
+        folder = waiting.pop()
+        with os.scandir(root / folder) as entries:
+            for entry in entries:
+                path = f"{folder}/{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(path)
+                else:
+                    yield path
