@@ -7,6 +7,8 @@ one.
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import islice
@@ -104,33 +106,38 @@ def compare_as_left(
     """
     if found.duplicates != 0 or not (same or all(prompt.path.tells_apart for prompt in manifest.prompts)):
         return None
-    kept, moved = Indices(len(manifest)), set[str]()
+    kept, moved = Indices(len(manifest)), array("q")
     for identity, index in made:
-        if same or _is_at(manifest, index, identity):
+        if same or ((kept or len(moved) < _HOPELESS) and _is_at(manifest, index, identity)):
             kept.add(index)
         else:
-            moved.add(identity)
+            moved.append(hash(identity))
     failed = {row.task_index: row for row in failures if same or _is_at(manifest, row.task_index, row.task_id)}
     strayed = {row.task_id: row for row in failures} if len(failed) < len(failures) else {}
-    in_place = not moved
-    for index in range(len(manifest)) if moved or strayed else ():
-        identity = manifest.task(index).id
-        if identity in moved:
-            kept.add(index)
-            moved.remove(identity)
-        elif identity in strayed:
-            failed[index] = strayed[identity]
+    in_place = len(kept)
+    moved = array("q", sorted(moved))
+    for task in manifest if moved or strayed else ():
+        number = hash(task.id)
+        at = bisect_left(moved, number)
+        if at < len(moved) and moved[at] == number:
+            kept.add(task.index)
+        elif task.id in strayed:
+            failed[task.index] = strayed[task.id]
     failed = {index: row for index, row in failed.items() if index not in kept}
     return Comparison(
         tasks=found.tasks,
         kept=kept,
         missing={},
         changed={},
-        orphaned=len(moved),
-        in_place=in_place,
+        orphaned=len(moved) - (len(kept) - in_place),
+        in_place=not moved,
         failed=failed,
         given_up={index for index, row in failed.items() if _is_final(manifest, row)},
     )
+
+
+_HOPELESS = 100
+"""Where none of so many is at its index, all have moved."""
 
 
 def _is_at(manifest: Manifest, index: int, identity: str) -> bool:

@@ -11,12 +11,12 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import product
+from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 from batchgen.manifest.collisions import check_paths
 from batchgen.manifest.seeds import DerivedSeed, DerivedSeeds
-from batchgen.manifest.sequences import DECIMALS, Even, Steps
+from batchgen.manifest.sequences import DECIMALS, Chain, Even, Steps
 from batchgen.manifest.template import fill, names
 
 if TYPE_CHECKING:
@@ -128,11 +128,20 @@ def _tells_apart(axis: Axis, manifest: Manifest) -> bool:
 
 
 def _differ(column: Column) -> bool:
-    """Is this one range or one row of derived seeds, whose values are all different?"""
+    """Is this a row of derived seeds, or one range, or ranges that lie apart, whose values are all different?"""
     values = column.values
+    if isinstance(values, Chain) and not values.listed:
+        return _lie_apart([piece for _, piece in values.lazy])
     if isinstance(values, Even):
         return abs(values.last - values.first) / (len(values) - 1) > Decimal(1).scaleb(-DECIMALS)
     return isinstance(values, Steps | DerivedSeeds)
+
+
+def _lie_apart(ranges: Sequence[Sequence[str]]) -> bool:
+    if not all(isinstance(piece, Steps) for piece in ranges):
+        return False
+    spans = sorted(sorted((Decimal(piece[0]), Decimal(piece[-1]))) for piece in ranges)
+    return all(high < low for (_, high), (low, _) in pairwise(spans))
 
 
 def _as_written(column: Column) -> bool:

@@ -25,6 +25,7 @@ JOBS: dict[str, tuple[str, int, bool]] = {
     "variables that fill alike": ("prompts: ['{{x}}{{y}}']\nvars: {x: [a, ab], y: [bc, c]}", 1, False),
     "a prompt that is another's filled": ("prompts: ['a {{x}}', a fox]\nvars: {x: [fox, owl]}", 1, False),
     "derived seeds": ("prompts: [a]\nsweep: {seed: {random: 9}}", 0, True),
+    "ranges that lie apart": ("prompts: [a]\nsweep: {seed: [7..9, 1..3, 20..12:-2]}", 0, True),
     "a derived seed that is listed": ("prompts: [a]\nsweep: {seed: [{random: 1}, 3574942083]}", 1, False),
     "images": ("prompts: [a]\nsweep: {image: [x/a.png, x/b.png], strength: 1}", 0, True),
     "one image at two paths": ("prompts: [a]\nsweep: {image: [x/a.png, y/a.png], strength: 1}", 1, False),
@@ -76,9 +77,12 @@ def test_what_an_axis_lists_twice_is_counted_and_made_once(text: str, duplicates
 LARGE: list[tuple[str, int | None]] = [
     ("prompts: [a, b]\nsweep: {seed: 1..1000000, ratios: [1:1, 16:9, 21:9, 2:3, 3:2]}", 0),
     ("prompts: [a]\nsweep: {seed: {random: 4000000}}", 0),
+    ("prompts: [a]\nsweep: {seed: [1000001..1000500, 1..1000000]}", 0),
     ("prompts: [{prompt: a, sweep: {seed: 1..600000}}, {prompt: b, sweep: {seed: 1..600000}}]", 0),
     ("prompts: [{prompt: a, sweep: {seed: 1..600000}}, {prompt: a, sweep: {seed: 600001..1200000}}]", None),
     ("prompts: [a]\nsweep: {seed: [1..1000000, 1..1000000]}", None),
+    ("prompts: [a]\nsweep: {seed: [1..1999999:2, 2..2000000:2]}", None),
+    ("prompts: [a]\nsweep: {seed: [1000001..1000500, 1..1000000, 7]}", None),
     ("prompts: [a]\nsweep: {seed: 1..2000000, include: [{seed: 1, ratios: 1:1}]}", None),
 ]
 
