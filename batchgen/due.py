@@ -78,6 +78,7 @@ class Indices(Collection[int]):
 
     def __init__(self, size: int) -> None:
         """Empty; for indices below `size`."""
+        self._size = size
         self._bits = bytearray(size // 8 + 1)
         self._count = 0
 
@@ -88,10 +89,10 @@ class Indices(Collection[int]):
             self._count += 1
 
     def __contains__(self, index: object) -> bool:
-        return isinstance(index, int) and bool(self._bits[index >> 3] >> (index & 7) & 1)
+        return isinstance(index, int) and 0 <= index < self._size and bool(self._bits[index >> 3] >> (index & 7) & 1)
 
     def __iter__(self) -> Iterator[int]:
-        return (index for index in range(8 * len(self._bits)) if index in self)
+        return (index for index in range(self._size) if index in self)
 
     def __len__(self) -> int:
         return self._count
@@ -108,11 +109,13 @@ def compare_as_left(
         return None
     kept, moved = Indices(len(manifest)), array("q")
     for identity, index in made:
+        if same and (index in kept or not 0 <= index < len(manifest)):
+            return None  # no ledger says that but one with a flipped bit
         if same or ((kept or len(moved) < _HOPELESS) and _is_at(manifest, index, identity)):
             kept.add(index)
         else:
             moved.append(hash(identity))
-    failed = {row.task_index: row for row in failures if same or _is_at(manifest, row.task_index, row.task_id)}
+    failed = {row.task_index: row for row in failures if _is_at(manifest, row.task_index, row.task_id)}
     strayed = {row.task_id: row for row in failures} if len(failed) < len(failures) else {}
     in_place = len(kept)
     moved = array("q", sorted(moved))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import replace as changed
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
@@ -18,6 +19,7 @@ from batchgen.errors import UsageError
 from batchgen.manifest.survey import survey
 from batchgen.model import Billing, Fault
 from batchgen.pricing import models_due, price
+from batchgen.store.database import DamagedError
 from batchgen.store.rows import FailureRow
 
 if TYPE_CHECKING:
@@ -117,15 +119,17 @@ def _as_left(manifest: Manifest, found: Survey, folder: OutputFolder) -> _Standi
     last = folder.as_left()
     if last is None:
         return None
-    ledger, earlier = folder.ledger, _by_task(folder.ledger.failed_attempts())
-    for identity, _ in ledger.made() if earlier else ():
-        earlier.pop(identity, None)
-    known = ledger.failures()
-    failures = [*known, *_skipped(manifest, known, earlier)]
-    comparison = compare_as_left(manifest, found, ledger.made(), failures, same=last.job == manifest.digest)
-    if comparison is None:
-        return None
-    return _Standing(comparison, known, earlier, len(comparison.kept) + comparison.orphaned)
+    ledger = folder.ledger
+    with suppress(DamagedError):  # which a look mends
+        earlier = _by_task(ledger.failed_attempts())
+        for identity, _ in ledger.made() if earlier else ():
+            earlier.pop(identity, None)
+        known = ledger.failures()
+        failures = [*known, *_skipped(manifest, known, earlier)]
+        comparison = compare_as_left(manifest, found, ledger.made(), failures, same=last.job == manifest.digest)
+        if comparison is not None:
+            return _Standing(comparison, known, earlier, len(comparison.kept) + comparison.orphaned)
+    return None
 
 
 def _looked_at(manifest: Manifest, found: Survey, folder: OutputFolder) -> _Standing:

@@ -132,6 +132,16 @@ def test_where_tasks_are_listed_twice_a_ledger_alone_tells_nothing() -> None:
     assert compare_as_left(manifest, found, in_ledger(manifest), [], same=True) is None
 
 
+@pytest.mark.parametrize("index", [-1, 0, 4])
+def test_what_no_ledger_says_is_not_believed(index: int) -> None:
+    manifest, found = a_job(job())
+    made = [*in_ledger(manifest)[:3], (manifest.task(3).id, index)]
+    assert compare_as_left(manifest, found, made, [], same=True) is None
+    told = compare_as_left(manifest, found, made, [], same=False)
+    assert told is not None
+    assert (set(told.kept), told.in_place) == ({0, 1, 2, 3}, False)
+
+
 def test_indices_are_a_set() -> None:
     indices = Indices(20)
     for index in (0, 7, 8, 19, 7):
