@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from batchgen.due import compare, count_due, tasks_asked, tasks_due
+from batchgen.comparison import compare
+from batchgen.due import count_due, tasks_asked, tasks_due
 from batchgen.manifest.survey import survey
 from batchgen.pricing import models_due, price, seconds_at_limit
 
 if TYPE_CHECKING:
-    from batchgen.due import Comparison, Part
+    from batchgen.comparison import Comparison
+    from batchgen.due import Part
     from batchgen.manifest.manifest import Manifest
     from batchgen.manifest.survey import Survey
     from batchgen.model import Task

@@ -13,7 +13,7 @@ from batchgen.due import Part, count_due, tasks_due
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from batchgen.due import Comparison
+    from batchgen.comparison import Comparison
     from batchgen.manifest.manifest import Manifest
     from batchgen.manifest.survey import Survey
     from batchgen.model import Window

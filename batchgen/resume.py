@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from dataclasses import replace as changed
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from batchgen.due import compare, compare_as_left, tasks_asked, tasks_due
+from batchgen.comparison import compare, compare_as_left
+from batchgen.due import tasks_asked, tasks_due
 from batchgen.engine.budget import Caps
 from batchgen.errors import UsageError
 from batchgen.manifest.survey import survey
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
-    from batchgen.due import Comparison, Part
+    from batchgen.comparison import Comparison
+    from batchgen.due import Part
     from batchgen.manifest.manifest import Manifest
     from batchgen.manifest.survey import Survey
     from batchgen.model import Attempt

@@ -8,7 +8,8 @@ import time
 from itertools import islice
 from pathlib import Path
 
-from batchgen.due import Part, compare, tasks_due
+from batchgen.comparison import compare
+from batchgen.due import Part, tasks_due
 from batchgen.job import load_job
 from batchgen.manifest.survey import survey
 from batchgen.store.folder import contents_of

@@ -11,7 +11,8 @@ import anyio
 import pytest
 
 from batchgen import __version__
-from batchgen.due import Part, compare, tasks_due
+from batchgen.comparison import compare
+from batchgen.due import Part, tasks_due
 from batchgen.executors.worker import costs_of
 from batchgen.job import load_job
 from batchgen.manifest.survey import survey

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchgen.due import Indices, Part, compare, compare_as_left, count_due, tasks_due
+from batchgen.comparison import Indices, compare, compare_as_left
+from batchgen.due import Part, count_due, tasks_due
 from batchgen.errors import UsageError
 from batchgen.job import read_job
 from batchgen.manifest.paths import folded

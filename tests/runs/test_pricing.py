@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.due import Comparison, Part
+from batchgen.comparison import Comparison
+from batchgen.due import Part
 from batchgen.job import read_job
 from batchgen.manifest.survey import survey
 from batchgen.model import Window
