@@ -68,7 +68,6 @@ def plan(  # noqa: PLR0913 - one argument for each option
     from batchgen.due import Part
     from batchgen.job import load_job, new_run_id
     from batchgen.planning import make_plan
-    from batchgen.store.folder import contents_of
 
     manifest = load_job(job, run_id=new_run_id(), provider=provider, overrides=overrides)
     for warning in manifest.warning_lines():
@@ -77,7 +76,7 @@ def plan(  # noqa: PLR0913 - one argument for each option
         click.echo("\n".join(explained(manifest, explain)))
         return
     folder = options.output_folder(manifest, output, provider)
-    made = make_plan(manifest, contents_of(folder), Part(only=only, sample=sample), first)
+    made = make_plan(manifest, folder, Part(only=only, sample=sample), first)
     if as_json:
         simulated = {"simulated": forecast_json(made, assume)} if simulate or assume else {}
         click.echo(shown_json(_as_json(made) | simulated, indent=2))

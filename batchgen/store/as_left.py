@@ -16,8 +16,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchgen.store.ledger import Ledger
+    from batchgen.store.rows import RunRow
 
 _BITS = 2**64 - 1
+
+
+def last_run(root: Path, ledger: Ledger) -> RunRow | None:
+    """The last run, where it ended in order and the folder is as it left it: then the ledger tells all."""
+    last = next(reversed(ledger.runs()), None)
+    if last is None or last.ended is None or ledger.bill().unsettled:
+        return None
+    return last if is_as_left(root, ledger) else None
 
 
 def is_as_left(root: Path, ledger: Ledger) -> bool:

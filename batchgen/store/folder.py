@@ -13,7 +13,7 @@ from anyio import CancelScope, CapacityLimiter, to_thread
 
 from batchgen.errors import StorageError
 from batchgen.store import contents, durable, leftovers
-from batchgen.store.as_left import is_as_left
+from batchgen.store.as_left import last_run
 from batchgen.store.database import DamagedError
 from batchgen.store.file_system import refuse_network
 from batchgen.store.ledger_file import begin_anew, look_at_ledger, open_ledger
@@ -94,12 +94,9 @@ class OutputFolder:
         return self._tree.root
 
     def as_left(self) -> RunRow | None:
-        """The last run, where it ended in order and the folder is as it left it: then the ledger tells all."""
+        """The last run, where the folder is as it left it, and nothing is to be brought home."""
         with disk_errors(self.root), suppress(DamagedError):
-            last = next(reversed(self.ledger.runs()), None)
-            if last is None or last.ended is None or self.ledger.bill().unsettled or has_rescued(self._tree):
-                return None
-            return last if is_as_left(self.root, self.ledger) else None
+            return None if has_rescued(self._tree) else last_run(self.root, self.ledger)
         return None
 
     def recover(self) -> Recovered:
