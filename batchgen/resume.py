@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from batchgen.comparison import compare, compare_as_left
 from batchgen.due import tasks_asked, tasks_due
 from batchgen.engine.budget import Caps
+from batchgen.engine.policy import is_final
 from batchgen.errors import UsageError
 from batchgen.manifest.survey import survey
 from batchgen.model import Billing, Fault
@@ -85,7 +86,9 @@ def resume(manifest: Manifest, folder: OutputFolder, part: Part, replace: bool) 
             _refuse(folder, in_the_way)
         folder.replace(in_the_way.values())
         again = resume(manifest, folder, part, replace)  # what waited for these places is finished now, not paid again
-        return changed(again, finished=standing.finished + again.finished, lost=[*standing.lost, *again.lost])
+        doubt = {(row.task_id, row.attempt.number) for row in folder.ledger.in_doubt()}
+        lost = [row for row in (*standing.lost, *again.lost) if (row.task_id, row.attempt.number) in doubt]
+        return changed(again, finished=standing.finished + again.finished, lost=lost)
     bill = folder.ledger.bill()
     caps = _caps(manifest, found, spent=bill.at_most, made=standing.made + bill.in_vain)
     _set_right(manifest, folder, standing.known, comparison)
@@ -165,7 +168,7 @@ def _skipped(
     """
     if manifest.retry.ambiguous != "skip":
         return []
-    failed = {row.task_id for row in failures}
+    failed = {row.task_id for row in failures if is_final(row.fault, row.billing, row.status, ambiguous=False)}
     doubtful = (_last_doubtful(rows) for identity, rows in earlier.items() if identity not in failed)
     return [_as_failure(row) for row in doubtful if row is not None]
 

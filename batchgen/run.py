@@ -74,24 +74,24 @@ async def run(manifest: Manifest, settings: RunSettings, emit: Callable[[Event],
                 url = url or await stack.enter_async_context(embedded_sandbox(manifest.settings.added_models))
             signals = stack.enter_context(heard_signals())
             await anyio.to_thread.run_sync(_begin, manifest, settings, resumed)
-            writer = await stack.enter_async_context(folder.writer(settings.run_id))
-            tally = Tally(
-                manifest.settings.provider, record=partial(_record, writer), emit=emit, on_unheard=signals.drain.set
-            )
-            tally.tell(_started(manifest, settings, resumed, url))
-            if resumed.asked:
-                setup = _setup(manifest, settings, resumed, url, key)
-                await _make(map(manifest.task, resumed.due), setup, writer, tally, signals)
-            tally.abandoned(row.usd for row in writer.unsettled)
-            ended = tally.ended(
-                output=str(settings.output),
-                asked=resumed.asked,
-                left=resumed.left,
-                given_up=resumed.given_up,
-                seconds=anyio.current_time() - started_s,
-            )
-            tally.tell(ended)
-        await anyio.to_thread.run_sync(_end, folder, ended)
+            async with folder.writer(settings.run_id) as writer:
+                tally = Tally(
+                    manifest.settings.provider, record=partial(_record, writer), emit=emit, on_unheard=signals.drain.set
+                )
+                tally.tell(_started(manifest, settings, resumed, url))
+                if resumed.asked:
+                    setup = _setup(manifest, settings, resumed, url, key)
+                    await _make(map(manifest.task, resumed.due), setup, writer, tally, signals)
+                tally.abandoned(row.usd for row in writer.unsettled)
+                ended = tally.ended(
+                    output=str(settings.output),
+                    asked=resumed.asked,
+                    left=resumed.left,
+                    given_up=resumed.given_up,
+                    seconds=anyio.current_time() - started_s,
+                )
+                tally.tell(ended)
+            await anyio.to_thread.run_sync(_end, folder, ended)
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(folder.close)

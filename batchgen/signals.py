@@ -58,9 +58,8 @@ def heard_signals() -> Iterator[HeardSignals]:
 
     SIGHUP stays ignored under nohup; in the end each signal is what it was.
     """
-    before = {number: signal.getsignal(number) for number in ENDINGS}
-    if before[signal.SIGHUP] is signal.SIG_IGN:
-        del before[signal.SIGHUP]
+    handlers = {number: signal.getsignal(number) for number in ENDINGS}
+    before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
     try:
         with anyio.open_signal_receiver(*before) as received:
             yield HeardSignals(received)

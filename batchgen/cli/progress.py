@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Self
 
@@ -28,6 +28,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from batchgen.cli.apart import apart
 from batchgen.cli.streams import check_output
 from batchgen.cli.wording import duration, ended_lines, rate, started_line, told
 from batchgen.events import RunEnded, RunStarted, TaskFailed, TaskMade, TaskUnkept, Waiting, json_line
@@ -59,15 +60,17 @@ def progress(voice: Voice, *, json_lines: bool, warnings: Sequence[str]) -> Iter
     if voice is not Voice.QUIET:
         for warning in warnings:
             click.echo(warning, err=True)
-    if json_lines:
-        yield _print_json
-    elif voice is Voice.QUIET:
-        yield _Quiet()
-    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        with _Live(voice) as live:
-            yield live
-    else:
-        yield _Plain(voice)
+    with ExitStack() as stack:
+        show: Callable[[Event], None]
+        if json_lines:
+            show = _print_json
+        elif voice is Voice.QUIET:
+            show = _Quiet()
+        elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            show = stack.enter_context(_Live(voice))
+        else:
+            show = _Plain(voice)
+        yield stack.enter_context(apart(show))
 
 
 def _print_json(event: Event) -> None:

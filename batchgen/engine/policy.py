@@ -88,8 +88,8 @@ def verdict(
 
 
 def is_final(fault: Fault, billing: Billing, status: int | None, *, ambiguous: bool) -> bool:
-    """Is a task that ended so never tried again by itself? An answer says so; what had none may pass."""
-    if billing is Billing.MAYBE and not ambiguous:
+    """Is a task that ended so never tried again by itself? An answer says so, and so does what was paid in vain."""
+    if billing is Billing.YES or (billing is Billing.MAYBE and not ambiguous):
         return True
     return REACTIONS[fault] is Reaction.GIVE_UP and status is not None
 

@@ -167,7 +167,8 @@ class OutputFolder:
                 found = [
                     entry
                     for entry in os.scandir(self.root / folder)
-                    if stem_name(entry.name) in names and not entry.name.endswith(PICTURE_PART)  # that waits for it
+                    if stem_name(entry.name) in names
+                    and not (entry.name.endswith(PICTURE_PART) and entry.is_file(follow_symlinks=False))  # that waits
                 ]
                 stranger = next(
                     (entry.name for entry in found if not entry.is_file(follow_symlinks=False)), names.get(None)

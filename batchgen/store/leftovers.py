@@ -7,7 +7,9 @@ files called `*.part` below `images/` and `filtered/` are ours; links, pipes and
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from dataclasses import dataclass, field
 from filecmp import cmp
 from typing import TYPE_CHECKING
@@ -73,6 +75,10 @@ def _finish(folder: Path, place: Spot, left: Leftovers) -> None:
     if record is None or not place.owns(record.picture_file):
         return
     picture, part = folder / record.picture_file, folder / place.picture_part
+    if os.path.lexists(folder / place.sidecar) and not _is_named(folder, place):
+        if is_picture(picture, record) and not os.path.lexists(part):
+            durable.rename_new(picture, part)  # it waits with its sidecar, so that nobody moves it away alone
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder / place.sidecar))
     if is_picture(picture, record):
         durable.fsync_file(picture)
         durable.fsync_file(folder / place.sidecar_part)

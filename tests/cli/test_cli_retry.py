@@ -96,11 +96,11 @@ def test_a_picture_that_was_paid_for_in_vain_counts_against_the_cap_of_later_run
     with outside_sandbox("--limit", "none", "--fail", "cut=1") as sandbox:
         (tmp_path / "otters.yaml").write_text(job_for(sandbox.url, prompts="[a fox]", more=more))
         assert called("run", "otters.yaml", "--max-images", "3", cwd=tmp_path, env=KEY).code == 1
-        billed = sum(each["billed"] for each in sandbox.log())
-    with outside_sandbox("--limit", "none") as sandbox:
-        (tmp_path / "otters.yaml").write_text(job_for(sandbox.url, prompts="[a fox]", more=more))
-        assert called("run", "otters.yaml", "--max-images", "3", cwd=tmp_path, env=KEY).code == 4
-        assert (billed, len(sandbox.log())) == (2, 1)
+        again = called("run", "otters.yaml", "--max-images", "3", cwd=tmp_path, env=KEY)
+        assert (again.code, "batchgen retry output/otters" in again.err) == (1, True)  # not paid for once more unasked
+        assert len(sandbox.log()) == 2
+        assert called("retry", "output/otters", "--max-images", "3", cwd=tmp_path, env=KEY).code == 4
+        assert sum(each["billed"] for each in sandbox.log()) == len(sandbox.log()) == 3
 
 
 def test_a_cap_that_is_no_number_is_said_at_the_flag(tmp_path: Path, sandbox: Mark) -> None:

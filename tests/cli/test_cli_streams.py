@@ -8,7 +8,20 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import KEY, Mark, assert_whole, batchgen, events, finish, job_for, pictures, start
+from processes import (
+    KEY,
+    Mark,
+    assert_whole,
+    batchgen,
+    events,
+    finish,
+    job_for,
+    made,
+    outside_sandbox,
+    pictures,
+    start,
+    wait_until,
+)
 
 from batchgen import __version__
 
@@ -54,6 +67,17 @@ def test_stdout_is_the_folder_and_stderr_all_else(tmp_path: Path, job: Path) -> 
     assert "made 4 pictures" in ended.err
     assert ESCAPE not in ended.err
     assert_whole(tmp_path / "output/otters")
+
+
+def test_a_reader_who_pauses_holds_nothing_up(tmp_path: Path) -> None:
+    """A pipe takes 64 KiB, some 250 events: with more than that unread, pictures still come and are kept."""
+    with outside_sandbox("--limit", "none", "--size", "small") as sandbox:
+        (tmp_path / "otters.yaml").write_text(job_for(sandbox.url, prompts="[a fox]", seeds="1..600"))
+        process = start("run", "otters.yaml", "--json", cwd=tmp_path, env=KEY)
+        wait_until(lambda: made(tmp_path / "output/otters") == 600, "all was made")
+        ended = finish(process)
+    assert ended.code == 0
+    assert len([event for event in events(ended.out) if event["event"] == "task_made"]) == 600
 
 
 def test_another_folder(tmp_path: Path, job: Path) -> None:

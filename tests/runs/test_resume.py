@@ -83,6 +83,16 @@ def test_a_task_is_skipped_wherever_it_is_now_and_whatever_came_between(stage: S
     assert stage.known().failed == ["a fox"]
 
 
+def test_a_task_that_failed_free_of_charge_before_is_skipped_too(stage: Stage) -> None:
+    once = {**TWO, "retry": {"ambiguous": "skip", "attempts": 1}}
+    stage.page.script(refusal(500, "server_error", "try again"))
+    stage.run("--only", "prompt=a fox", code=1, job=once)
+    stage.killed("a fox", job=once)
+    _, *_, ended = stage.run(code=1, job=once)
+    assert ended["ending"] == "incomplete"
+    assert sorted(stage.asked) == ["a fox", "an owl"]
+
+
 def test_what_was_given_up_elsewhere_is_no_matter_to_a_part_that_is_made(stage: Stage) -> None:
     stage.killed("a fox", job=SKIP)
     _, *_, ended = stage.run("--only", "prompt=an owl", job=SKIP)
@@ -105,6 +115,34 @@ def test_a_picture_that_waits_for_its_place_is_not_paid_for_again(stage: Stage) 
     assert (started["adopted"], started["asked"], len(stage.asked)) == (2, 0, 2)
     assert pictures(stage.folder) == before
     assert_whole(stage.folder)
+
+
+def test_a_pair_that_waits_for_its_sidecars_name_is_not_taken_apart(stage: Stage) -> None:
+    stage.run()
+    before = pictures(stage.folder)
+    for place in list(sidecars(stage.folder)):
+        sidecar = stage.folder / place
+        sidecar.rename(sidecar.with_suffix(".json.part"))
+        sidecar.write_text("{}")
+    stage.killed_before_the_commit()
+    assert stage.call("run", JOB).code == 2
+    started, *_ = stage.run("--replace")
+    assert (started["adopted"], started["asked"], started["in_doubt"], len(stage.asked)) == (2, 0, 0, 2)
+    assert pictures(stage.folder) == before
+    assert_whole(stage.folder)
+
+
+def test_a_folder_in_a_pictures_place_is_moved_by_nobody(stage: Stage) -> None:
+    stage.run("--limit", "1")
+    before = set(pictures(stage.folder))
+    stage.run()
+    (picture,) = pictures(stage.folder).keys() - before
+    for path in (stage.folder / picture, (stage.folder / picture).with_suffix(".json")):
+        path.unlink()
+    (stage.folder / picture).with_suffix(".part").mkdir()
+    refused = stage.call("run", JOB, "--replace")
+    assert (refused.code, "is no picture or sidecar; move it away yourself" in refused.err) == (5, True)
+    assert len(stage.asked) == 2
 
 
 def test_a_copied_sidecar_is_nobodys(stage: Stage) -> None:
