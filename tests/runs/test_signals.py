@@ -139,10 +139,12 @@ async def test_afterwards_each_signal_is_what_it_was() -> None:
     assert seen == list(SIGNALS)
 
 
-async def test_a_hangup_that_is_ignored_stays_ignored() -> None:
-    with _handled(signal.SIGHUP, signal.SIG_IGN):
+@pytest.mark.parametrize("number", SIGNALS)
+async def test_a_signal_that_is_ignored_stays_ignored(number: signal.Signals) -> None:
+    """SIGHUP under nohup, SIGINT of what a script put into the background."""
+    with _handled(number, signal.SIG_IGN):
         async with _watched() as run:
-            await _send(signal.SIGHUP)
-            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            await _send(number)
+            assert signal.getsignal(number) is signal.SIG_IGN
+        assert signal.getsignal(number) is signal.SIG_IGN
     assert run.stopped == []
