@@ -105,7 +105,7 @@ async def run(manifest: Manifest, settings: RunSettings, emit: Callable[[Event],
 
 @contextmanager
 def _seldom_collected() -> Iterator[None]:
-    """A picture's objects go by their reference counts; to look for cycles in all that lasts was a twelfth of its time."""
+    """A picture's objects go by their reference counts; to look for cycles in all that lasts was 6% of its time."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(COLLECTED_AFTER, *before[1:])
