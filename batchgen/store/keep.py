@@ -18,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import uuid4
 
@@ -36,11 +35,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SLOW_S: Final = 0.001
-"""Where the first picture of a batch takes longer, the others go side by side: a slow disk takes its time once for all.
-Where it does not, threads would cost more than they save."""
 AT_ONCE: Final = 32
-"""Threads for that; each holds a file descriptor."""
+"""Threads for pictures side by side where the disk is slow, so that it takes its time once for all; each holds a file
+descriptor. Where it is not, threads would cost more than they save."""
 _THREADS: Final = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="batchgen-disk")
 """For the whole program: they begin when they are first needed."""
 _BLOCK_BYTES: Final = 1024 * 1024
@@ -100,11 +97,8 @@ def _each(parcels: Sequence[Parcel], step: Callable[[Parcel], None], *, side_by_
 
 def _apply(step: Callable[[T], None], to: Sequence[T], *, side_by_side: bool = True) -> None:
     """The step to each: one after another while that is quick."""
-    began_s = monotonic()
-    for first in to[:1]:
-        step(first)
-    is_slow = side_by_side and monotonic() - began_s > SLOW_S
-    deque((_THREADS.map if is_slow else map)(step, to[1:]), maxlen=0)
+    threads = side_by_side and len(to) > 1 and durable.is_slow()
+    deque((_THREADS.map if threads else map)(step, to), maxlen=0)
 
 
 def _write_parts(folder: str, parcel: Parcel) -> None:
