@@ -50,13 +50,16 @@ class Exchange:
         """The answer's head is here; a header that came more than once becomes one list (RFC 9110, 5.3)."""
         self.status = status
         for name, value in headers:
-            known, shown = self.headers.get(name.lower()), self._without_key(value)
-            self.headers[name.lower()] = shown if known is None else f"{known}, {shown}"
+            low = name.lower()
+            known, shown = self.headers.get(low), self._without_key(value)
+            self.headers[low] = shown if known is None else f"{known}, {shown}"
 
     @property
     def packing(self) -> str:
         """What the body is packed with, or nothing; it is never unpacked: a few bytes could become any number."""
-        codings = self.headers.get("content-encoding", "").lower().split(",")
+        if "content-encoding" not in self.headers:
+            return ""
+        codings = self.headers["content-encoding"].lower().split(",")
         return ", ".join(coding for each in codings if (coding := each.strip()) in PACKINGS)
 
     def reply(self, picture: Picture | None = None, flaw: str = "") -> Reply:

@@ -7,6 +7,7 @@ in flight ends by itself.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -96,8 +97,12 @@ class Pool:
         self._retries = RetryBudget()
         self._in_flight = 0
         self._changed = Signal()
+        self._idle: list[asyncio.Future[tuple[Work, Permit] | None]] = []
+        """Tasks of the event loop that have done their work: to wake one costs a fifth of starting another."""
         self._sending: anyio.CancelScope | None = None
         self._draining = False
+        self._ended = False
+        """Nothing more will be handed over."""
 
     async def run(self) -> None:
         """Work until nothing is due or in flight, or until drained."""
@@ -111,7 +116,14 @@ class Pool:
                     work = self._frontier.take(clock.now())
                     if await self._can_pay(work, permit):
                         self._in_flight += 1
-                        group.start_soon(self._try, work, permit)
+                        if self._idle and not self._idle[-1].done():  # cancelled
+                            self._idle.pop().set_result((work, permit))
+                        else:
+                            group.start_soon(self._keep_trying, work, permit)
+            self._ended = True
+            for idle in self._idle:
+                if not idle.done():
+                    idle.set_result(None)
 
     def drain(self) -> None:
         """Send nothing more; `run` returns when what is in flight has ended."""
@@ -151,6 +163,17 @@ class Pool:
         if self._draining:
             raise HeldBack
         permit.sent()
+
+    async def _keep_trying(self, work: Work, permit: Permit) -> None:
+        """One attempt after another, each handed over by `run`."""
+        following: tuple[Work, Permit] | None = (work, permit)
+        while following is not None:
+            await self._try(*following)
+            if self._ended:
+                return
+            idle = asyncio.get_running_loop().create_future()
+            self._idle.append(idle)
+            following = await idle
 
     async def _try(self, work: Work, permit: Permit) -> None:
         try:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from hashlib import sha256
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from batchgen.engine.rate import WindowLog
     from batchgen.model import Secret
@@ -36,6 +36,25 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 def shared_path(state: Path, url: str, key: Secret) -> Path:
     """The file of an account below the user's state folder; its name shows neither url nor key."""
     return state / "limits" / sha256(f"{url}\n{key.reveal()}".encode()).hexdigest()[:32]
+
+
+class Locked:
+    """The lock of an open file, held in a block if nobody else holds it; a generator would cost twice as much."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._alone = True
+
+    def __enter__(self) -> bool:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._alone = False
+        return self._alone
+
+    def __exit__(self, *_error: object) -> None:
+        if self._alone:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
 
 class SharedLog:
@@ -67,18 +86,9 @@ class SharedLog:
         self._numbers[_FORMAT], self._numbers[_BOOT] = FORMAT, boot
         self._numbers[_COUNT] = self._numbers[_COOL_UNTIL] = 0.0
 
-    @contextmanager
-    def locked(self) -> Iterator[bool]:
+    def locked(self) -> Locked:
         """Nobody else decides meanwhile; False: another does just now. The lock dies with its process."""
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        return Locked(self._descriptor)
 
     def cool_until(self, now: float) -> float:
         """When the last cool-down that any process met ends; one beyond all measure is none."""

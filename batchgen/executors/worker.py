@@ -78,7 +78,7 @@ class Worker:
 
     async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
         """Try a task once; expected faults come back as the outcome."""
-        begun = Begun(len(work.attempts) + 1, datetime.now(UTC), clock.now())
+        begun = Begun(len(work.attempts) + 1, iso(datetime.now(UTC)), clock.now())
         try:
             row = AttemptRow(work.task.id, work.task.index, begun.in_doubt(), self._usd(work.task))
             number = await self._writer.begin(row)
@@ -117,7 +117,7 @@ class Worker:
         return tried, outcome
 
     async def _ask(self, task: Task, sink: PictureSink, on_sent: Callable[[], None]) -> Outcome:
-        image = task.request.image
+        image = task.image
         if image is not None and not await anyio.to_thread.run_sync(unchanged, image):
             return _changed_input(image)
         conversation = self._setup.provider.converse(task.request, self._setup.url, self._setup.key)
@@ -147,20 +147,21 @@ class Begun:
     """An attempt that has begun."""
 
     number: int
-    started: datetime
+    started: str
+    """UTC, ISO 8601."""
     start_s: float
     """By the loop's clock."""
 
     def in_doubt(self) -> Attempt:
         """As it stands as long as nothing is known of its end."""
-        return Attempt(number=self.number, started=iso(self.started), seconds=0.0, billing=Billing.MAYBE)
+        return Attempt(number=self.number, started=self.started, seconds=0.0, billing=Billing.MAYBE)
 
     def ended(self, outcome: Outcome) -> Attempt:
         """With what came of it, just now."""
         failure = outcome if isinstance(outcome, Failure) else None
         return Attempt(
             number=self.number,
-            started=iso(self.started),
+            started=self.started,
             seconds=round(clock.now() - self.start_s, 3),
             billing=failure.billing if failure else Billing.YES,
             fault=failure.fault if failure else None,

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from time import monotonic
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+SLOW_S: Final = 0.001
+LOOKED_AT: Final = 16
+_took_s: Final[deque[float]] = deque(maxlen=LOOKED_AT)
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
@@ -43,7 +49,14 @@ def write_all(descriptor: int, content: bytes | bytearray) -> None:
 
 def fsync(descriptor: int) -> None:
     """What was written to this open file lasts. After an error it is never tried again: the system forgets by then."""
+    began_s = monotonic()
     os.fsync(descriptor)
+    _took_s.append(monotonic() - began_s)
+
+
+def is_slow() -> bool:
+    """Does the disk take its time? Of the last fsyncs the fourth quickest tells: others waited for their turn to run."""
+    return len(_took_s) == LOOKED_AT and sorted(_took_s)[3] > SLOW_S
 
 
 def fsync_file(path: Path | str) -> None:

@@ -13,12 +13,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from time import monotonic
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import uuid4
 
@@ -36,13 +35,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SLOW_S: Final = 0.001
-"""Where the first picture of a batch takes longer, the others go side by side: a slow disk takes its time once for all.
-Where it does not, threads would cost more than they save."""
 AT_ONCE: Final = 32
-"""Threads for that; each holds a file descriptor."""
-_THREADS: Final = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="batchgen-disk")
-"""For the whole program: they begin when they are first needed."""
+"""Threads for pictures side by side where the disk is slow, so that it takes its time once for all; each holds a file
+descriptor. Where it is not, threads would cost more than they save."""
 _BLOCK_BYTES: Final = 1024 * 1024
 
 
@@ -100,11 +95,40 @@ def _each(parcels: Sequence[Parcel], step: Callable[[Parcel], None], *, side_by_
 
 def _apply(step: Callable[[T], None], to: Sequence[T], *, side_by_side: bool = True) -> None:
     """The step to each: one after another while that is quick."""
-    began_s = monotonic()
-    for first in to[:1]:
-        step(first)
-    is_slow = side_by_side and monotonic() - began_s > SLOW_S
-    deque((_THREADS.map if is_slow else map)(step, to[1:]), maxlen=0)
+    if side_by_side and len(to) > 1 and durable.is_slow():
+        _side_by_side(step, to)
+    else:
+        for each in to:
+            step(each)
+
+
+def _side_by_side(step: Callable[[T], None], to: Sequence[T]) -> None:
+    """In as many threads as are to be had, this one among them."""
+    left: SimpleQueue[T] = SimpleQueue()
+    errors: list[Exception] = []
+    for each in to:
+        left.put(each)
+
+    def work() -> None:
+        with suppress(Empty):
+            while True:
+                each = left.get_nowait()
+                try:
+                    step(each)
+                except Exception as error:  # noqa: BLE001 - for whoever waits below
+                    errors.append(error)
+
+    helpers: list[Thread] = []
+    with suppress(RuntimeError):  # the system gives no more
+        for _ in range(min(AT_ONCE, len(to)) - 1):
+            helper = Thread(target=work, name="batchgen-disk")
+            helper.start()
+            helpers.append(helper)
+    work()
+    for helper in helpers:
+        helper.join()
+    if errors:
+        raise errors[0]
 
 
 def _write_parts(folder: str, parcel: Parcel) -> None:

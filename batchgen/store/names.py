@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 IMAGES = "images"
@@ -56,14 +57,27 @@ class Spot:
 
 def spot(area: str, stem: str) -> Spot:
     """The spot of a stem; a stem that is not plainly below its area is a bug."""
-    parts = stem.split("/")
-    if any(part in {"", ".", ".."} or "\0" in part for part in parts):
-        raise ValueError(f"unsafe stem {stem!r}")
-    if max(len(part.encode()) for part in parts) > _LONGEST_NAME_BYTES:
-        raise ValueError(f"stem {stem!r} has a part of more than {_LONGEST_NAME_BYTES} bytes")
+    name = stem[stem.rfind("/") + 1 :]
+    _check(name, stem)
     if len(stem.encode()) > LONGEST_STEM_BYTES:
         raise ValueError(f"stem {stem!r} has more than {LONGEST_STEM_BYTES} bytes")
-    return Spot(PurePosixPath(area, *parts[:-1]), parts[-1])
+    return Spot(_folder(area, stem.removesuffix(name)), name)
+
+
+@lru_cache(maxsize=256)
+def _folder(area: str, parents: str) -> PurePosixPath:
+    """A folder below an area by its path with its last `/`; looked at once for all of its pictures."""
+    parts = parents.split("/")[:-1]
+    for part in parts:
+        _check(part, parents)
+    return PurePosixPath(area, *parts)
+
+
+def _check(part: str, stem: str) -> None:
+    if part in {"", ".", ".."} or "\0" in part:
+        raise ValueError(f"unsafe stem {stem!r}")
+    if len(part.encode()) > _LONGEST_NAME_BYTES:
+        raise ValueError(f"stem {stem!r} has a part of more than {_LONGEST_NAME_BYTES} bytes")
 
 
 def stem_name(file: str) -> str | None:

@@ -48,7 +48,8 @@ class PictureSink:
         self._tree = tree
         self._task = task
         self._disk = disk
-        self._spot = spot(IMAGES, task.stem)
+        self._stem = task.stem
+        self._spot = spot(IMAGES, self._stem)
         self._check = StructureCheck()
         self._digest = hashlib.sha256()
         self._size_bytes = 0
@@ -105,9 +106,8 @@ class PictureSink:
         A cancellation waits until it is done.
         """
         picture = self._whole()
-        place = spot(FILTERED if filtered else IMAGES, self._task.stem)
-        with CancelScope(shield=True):
-            await self._complete_part()
+        place = spot(FILTERED, self._stem) if filtered else self._spot
+        await self._complete_part()
         parcel = Parcel(
             place=place,
             file=self.picture_file,
@@ -130,10 +130,10 @@ class PictureSink:
 
     async def discard(self) -> None:
         """Forget everything and remove this sink's `.part`; harmless when repeated or after `wrap`."""
-        with CancelScope(shield=True):
-            self._buffer = bytearray()
-            part, self._part = self._part, None
-            if part is not None:
+        self._buffer = bytearray()
+        part, self._part = self._part, None
+        if part is not None:
+            with CancelScope(shield=True):
                 await self._leave(part)
 
     def _whole(self) -> Picture:
@@ -189,8 +189,9 @@ class PictureSink:
     async def _complete_part(self) -> None:
         """Where the picture was streamed: its last bytes; who keeps it makes them durable, on the same open file."""
         if self._part is not None:
-            await self._flush()
-            await self._part.end()
+            with CancelScope(shield=True):
+                await self._flush()
+                await self._part.end()
 
 
 @dataclass(frozen=True, slots=True)

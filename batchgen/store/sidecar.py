@@ -17,7 +17,7 @@ from batchgen.model import Attempt, Billing, Fault
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchgen.model import Picture, Request, Success, Task
+    from batchgen.model import Picture, Success, Task
 
 T = TypeVar("T", str, int)
 D = TypeVar("D", int, None)
@@ -84,7 +84,7 @@ def sidecar(  # noqa: PLR0913 - one argument for each part of the document
             "repeat": task.repeat,
             "variables": dict(task.variables),
         },
-        "request": {"provider": provider, "url": url, **_request(task.request)},
+        "request": {"provider": provider, "url": url, **_request(task)},
         "response": {
             "status": success.status,
             "content_type": success.content_type,
@@ -103,11 +103,11 @@ def sidecar(  # noqa: PLR0913 - one argument for each part of the document
     return text.encode("utf-8", "backslashreplace")
 
 
-def _request(request: Request) -> dict[str, Any]:
-    fields = dict(request.fields)
-    if request.image is None:
+def _request(task: Task) -> dict[str, Any]:
+    fields = dict(task.fields)
+    if task.image is None:
         return {"fields": fields}
-    return {"fields": fields, "image": {"path": request.image.path, "sha256": request.image.sha256}}
+    return {"fields": fields, "image": {"path": task.image.path, "sha256": task.image.sha256}}
 
 
 def _picture(picture: Picture, file: str) -> dict[str, Any]:

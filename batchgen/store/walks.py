@@ -60,10 +60,10 @@ if TYPE_CHECKING:
 
 def exactly(count: int) -> Walk[bytes]:
     """The next `count` bytes, for fields of a few bytes."""
-    field = bytearray()
+    field = bytes((yield count))
     while len(field) < count:
         field += yield count - len(field)
-    return bytes(field)
+    return field
 
 
 def _number(count: int) -> Walk[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,3 +89,32 @@ def test_only_the_copy_of_the_job_is_replaced_in_one_step(tmp_path: Path) -> Non
     durable.replace(job, b"one")
     durable.replace(job, b"two")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"job.yaml": b"two"}
+
+
+@pytest.mark.parametrize(
+    ("took_s", "slow"),
+    [
+        ([0.01] * durable.LOOKED_AT, True),
+        ([0.01] * (durable.LOOKED_AT - 1), False),
+        ([0.0001] * 4 + [5.0] * (durable.LOOKED_AT - 4), False),
+        ([0.0001] * durable.LOOKED_AT + [0.01] * durable.LOOKED_AT, True),
+        ([0.01] * durable.LOOKED_AT + [0.0001] * 4, False),
+    ],
+    ids=["slow", "too few to tell", "a busy machine", "became slow", "became quick"],
+)
+def test_a_slow_disk_is_told_from_a_busy_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, took_s: list[float], *, slow: bool
+) -> None:
+    now_s = 0.0
+    left = iter(took_s)
+
+    def fsync(_descriptor: int) -> None:
+        nonlocal now_s
+        now_s += next(left)
+
+    monkeypatch.setattr(durable, "_took_s", deque(maxlen=durable.LOOKED_AT))
+    monkeypatch.setattr(durable, "monotonic", lambda: now_s)
+    monkeypatch.setattr(os, "fsync", fsync)
+    for _ in took_s:
+        durable.fsync_folder(tmp_path)
+    assert durable.is_slow() is slow

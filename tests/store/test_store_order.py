@@ -84,7 +84,7 @@ async def test_the_order_of_writing(folder: OutputFolder, monkeypatch: pytest.Mo
 async def test_the_pictures_of_a_batch_share_what_can_be_shared(
     folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("batchgen.store.keep.SLOW_S", inf)  # one after another, however busy the disk
+    monkeypatch.setattr("batchgen.store.durable.SLOW_S", inf)  # one after another, however busy the disk
     stems = ["fox/1", "fox/2", "owl/3", "fox/4"]
     order = Order()
     async with at_work(folder) as writer:
