@@ -79,6 +79,7 @@ def resume(manifest: Manifest, folder: OutputFolder, part: Part, replace: bool) 
     """
     found = survey(manifest)
     standing = _as_left(manifest, found, folder) or _looked_at(manifest, found, folder)
+    _refuse_unknown(manifest, folder)
     comparison = standing.comparison
     due = array("q", tasks_due(manifest, found, comparison, part))
     if in_the_way := {index: comparison.changed[index] for index in due if index in comparison.changed}:
@@ -201,6 +202,15 @@ def _by_task(attempts: Iterable[AttemptRow]) -> dict[str, list[AttemptRow]]:
     for row in attempts:
         found[row.task_id].append(row)
     return found
+
+
+def _refuse_unknown(manifest: Manifest, folder: OutputFolder) -> None:
+    """What a damaged ledger knew to be in doubt is not known any more: where that must count, nothing is sent."""
+    if folder.set_aside and (manifest.retry.ambiguous == "skip" or manifest.limits.max_cost is not None):
+        raise UsageError(
+            f"{folder.set_aside}: was damaged, so what was paid for in vain is not known, and neither max_cost nor "
+            "ambiguous: skip can be kept; nothing was sent; run again to go on without that knowledge"
+        )
 
 
 def _refuse(folder: OutputFolder, in_the_way: Mapping[int, str]) -> NoReturn:

@@ -18,7 +18,7 @@ from batchgen.store.database import DamagedError
 from batchgen.store.file_system import refuse_network
 from batchgen.store.ledger_file import begin_anew, look_at_ledger, open_ledger
 from batchgen.store.lock import FolderLock
-from batchgen.store.names import AREAS, PICTURE_PART, Spot, spot, stem_name
+from batchgen.store.names import AREAS, PICTURE_PART, SIDECAR_PART, Spot, spot, stem_name
 from batchgen.store.pictures import PictureSink
 from batchgen.store.rescue import bring_home, has_rescued
 from batchgen.store.rows import AttemptRow, PictureRow, RunRow
@@ -164,15 +164,11 @@ class OutputFolder:
         moved: list[str] = []
         for folder, names in taken.items():  # one look at each, however many of its pictures go
             with disk_errors(self.root / folder):
-                found = [
-                    entry
-                    for entry in os.scandir(self.root / folder)
-                    if stem_name(entry.name) in names
-                    and not (entry.name.endswith(PICTURE_PART) and entry.is_file(follow_symlinks=False))  # that waits
-                ]
-                stranger = next(
-                    (entry.name for entry in found if not entry.is_file(follow_symlinks=False)), names.get(None)
-                )
+                entries = [entry for entry in os.scandir(self.root / folder) if stem_name(entry.name) in names]
+                kept = _kept(self.root / folder, entries)
+                found = [entry for entry in entries if entry.name not in kept]
+                others = (entry.name for entry in found if not entry.is_file(follow_symlinks=False))
+                stranger = next(others, names.get(None))
                 if stranger is not None:
                     raise StorageError(
                         f"{self.root / folder / stranger}: is no picture or sidecar; move it away yourself"
@@ -211,6 +207,13 @@ class OutputFolder:
             durable.set_aside(self.root / folder / name, aside / name)
         durable.fsync_folder(aside)
         durable.fsync_folder(self.root / folder)
+
+
+def _kept(folder: Path, entries: Sequence[os.DirEntry[str]]) -> set[str]:
+    """What of these waits for the place: parts, and pictures whose sidecar has not got its name yet."""
+    parts = {entry.name for entry in entries if entry.name.endswith(PICTURE_PART) and _is_regular(folder / entry.name)}
+    pictures = (leftovers.waiting(folder, part) for part in parts if part.endswith(SIDECAR_PART))
+    return parts.union(filter(None, pictures))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

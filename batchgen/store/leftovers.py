@@ -7,9 +7,7 @@ files called `*.part` below `images/` and `filtered/` are ours; links, pipes and
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 from dataclasses import dataclass, field
 from filecmp import cmp
 from typing import TYPE_CHECKING
@@ -75,10 +73,6 @@ def _finish(folder: Path, place: Spot, left: Leftovers) -> None:
     if record is None or not place.owns(record.picture_file):
         return
     picture, part = folder / record.picture_file, folder / place.picture_part
-    if os.path.lexists(folder / place.sidecar) and not _is_named(folder, place):
-        if is_picture(picture, record) and not os.path.lexists(part):
-            durable.rename_new(picture, part)  # it waits with its sidecar, so that nobody moves it away alone
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder / place.sidecar))
     if is_picture(picture, record):
         durable.fsync_file(picture)
         durable.fsync_file(folder / place.sidecar_part)
@@ -92,6 +86,12 @@ def _finish(folder: Path, place: Spot, left: Leftovers) -> None:
         left.finished += 1
     elif picture.is_file() and not picture.is_symlink():
         left.damaged.append((place.folder, picture.name))
+
+
+def waiting(folder: Path, sidecar_part: str) -> str | None:
+    """The picture that has its final name already, and waits for its sidecar to get one; None where none does."""
+    record = record_of(folder / sidecar_part)
+    return record.picture_file if record is not None and is_picture(folder / record.picture_file, record) else None
 
 
 def is_picture(path: Path, record: MadeRecord) -> bool:

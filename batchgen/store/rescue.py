@@ -81,7 +81,9 @@ def _rescued(tree: Tree, parcel: Parcel, error: OSError | StorageError) -> Stora
         if at_home:
             return StorageError(f"{why}; its picture is whole there, and the next run finishes it")
         return lost(why, second, tree)
-    return StorageError(f"{why}; its picture is kept as {place.root / parcel.row.path}: the next run brings it home")
+    return StorageError(
+        f"{why}; its picture is kept as {place.root / parcel.row.path}: the next run into this folder brings it home"
+    )
 
 
 def lost(why: str, error: OSError | StorageError, tree: Tree) -> LostError:

@@ -279,6 +279,16 @@ def test_a_damaged_ledger_is_set_aside_and_said(stage: Stage) -> None:
     assert again["ledger_set_aside"] is None
 
 
+@pytest.mark.parametrize("more", [{"retry": {"ambiguous": "skip"}}, {"limits": {"max_cost": 9}}], ids=["skip", "cap"])
+def test_where_doubt_must_count_a_damaged_ledger_stops_the_run_once(stage: Stage, more: dict[str, object]) -> None:
+    stage.killed("a fox", job={**TWO, **more})
+    (stage.folder / LEDGER).write_bytes(b"no ledger" * 1000)
+    refused = stage.call("run", JOB)
+    assert (refused.code, "was damaged" in refused.err, stage.asked) == (2, True, [])
+    stage.run(job={**TWO, **more})
+    assert sorted(stage.asked) == ["a fox", "an owl"]
+
+
 def test_a_newer_ledger_is_refused_before_anything_is_sent(stage: Stage) -> None:
     stage.killed()
     with closing(Ledger.open(stage.folder)) as ledger:

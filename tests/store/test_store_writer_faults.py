@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -92,6 +93,44 @@ async def test_what_goes_wrong_with_one_picture_leaves_the_others_alone(
     assert {row.task_id for row in folder.ledger.pictures()} == {"1", "3"}
     folder.recover()
     assert not any(path.endswith(".part") for path in files(folder.root))
+
+
+@pytest.mark.parametrize("most", [0, 1])
+async def test_where_threads_are_short_pictures_are_kept_by_those_there_are(
+    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    class Scarce(threading.Thread):
+        begun = 0
+
+        def start(self) -> None:
+            if Scarce.begun >= most:
+                raise RuntimeError("can't start new thread")
+            Scarce.begun += 1
+            super().start()
+
+    monkeypatch.setattr(durable, "is_slow", lambda: True)
+    monkeypatch.setattr("batchgen.store.keep.Thread", Scarce)
+    async with at_work(folder) as writer:
+        said = await kept_in_one_batch(folder, writer, monkeypatch)
+    assert said == {each.id: f"images/{each.stem}.png" for each in (FIRST, SECOND, THIRD)}
+    assert Scarce.begun == most
+    assert len(folder.recover().contents.made) == 3
+
+
+async def test_an_error_that_nobody_foresaw_in_one_of_several_threads_is_raised(
+    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(durable, "is_slow", lambda: True)
+    monkeypatch.setattr(durable, "write_new", broken)
+    work = at_work(folder)
+    writer = await work.__aenter__()
+    said = await kept_in_one_batch(folder, writer, monkeypatch)
+    assert {type(each) for each in said.values()} == {ZeroDivisionError}
+    with pytest.raises(ZeroDivisionError):
+        await work.__aexit__(None, None, None)
 
 
 async def test_a_folder_that_does_not_last_makes_nothing_but_loses_nothing(
