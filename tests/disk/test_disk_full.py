@@ -68,7 +68,8 @@ def test_what_is_in_flight_when_others_fill_the_disk_is_rescued(tmp_path: Path, 
         assert len(waiting) == job.in_flight == len(events(stage, "task_unkept"))
         assert re.search(
             r"/otters/images/\S+: No space left on device; free some space, .*; its picture is kept as "
-            rf"{tmp_path}/state/batchgen/rescued/\w+/images/\S+\.png: the next run into this folder brings it home \(DISK\)$",
+            rf"{tmp_path}/state/batchgen/rescued/\w+/images/\S+\.png: the next run into this folder brings it home "
+            r"\(DISK\)$",
             why_it_stopped(stage),
         )
         assert stage.run(allowed=(STORAGE,)) == STORAGE  # nothing is sent while there is no room
