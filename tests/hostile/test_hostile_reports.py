@@ -56,6 +56,7 @@ def _all_logs(path: Path) -> Iterator[None]:
     before = root.level
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
+    logging.getLogger("asyncio").debug("all that is said is heard")
     try:
         with patch.dict(os.environ, {"PYTHONASYNCIODEBUG": "1"}):
             yield
