@@ -55,7 +55,7 @@ def fsync(descriptor: int) -> None:
 
 
 def is_slow() -> bool:
-    """Does the disk take its time? Of the last fsyncs the fourth quickest tells: others waited for their turn to run."""
+    """Does the disk take its time? Of the last fsyncs the fourth quickest tells: others waited for their turn."""
     return len(_took_s) == LOOKED_AT and sorted(_took_s)[3] > SLOW_S
 
 
