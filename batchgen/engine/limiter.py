@@ -9,13 +9,12 @@ A permit has moments: given, sent, answered, released; a slot that nothing was s
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import nullcontext
 from dataclasses import dataclass
 from math import inf
 from random import random
 from typing import TYPE_CHECKING
-
-import anyio
 
 from batchgen.engine import clock
 from batchgen.engine.breaker import Breaker
@@ -132,7 +131,7 @@ class Limiter:
         self._shared = shared
         self._on_wait = on_wait
         self._chance = chance
-        self._turn = anyio.Lock(fast_acquire=True)
+        self._turn = asyncio.Lock()
         self._changed = Signal()
         self._announced_until = -inf
         self._said, self._said_at = "", -inf

@@ -113,7 +113,7 @@ class Pool:
                     if self._draining:
                         permit.release()
                         break
-                    work = self._frontier.take(clock.now())
+                    work = self._frontier.take(permit.given_at)
                     if await self._can_pay(work, permit):
                         self._in_flight += 1
                         if self._idle and not self._idle[-1].done():  # cancelled
@@ -137,6 +137,8 @@ class Pool:
             due_at = self._frontier.due_at()
             if due_at is None and self._in_flight == 0:
                 return False
+            if due_at == -inf:
+                return True
             wait_s = inf if due_at is None else due_at - clock.now()
             if wait_s <= 0:
                 return True

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 CONNECT_S = 30.0
 MOST_TEXT_BYTES = 64 * 1024
 READ_BYTES = 256 * 1024
+WAITING_BYTES = 64 * 1024
+"""Of an answer that comes faster than it is stored: reading pauses at twice that, goes on below it."""
 _LEAVING: ContextVar[Exchange] = ContextVar("leaving")
 """What the request that is about to leave belongs to. Tracing would say it too, at a tenth of a request's cost."""
 
@@ -166,6 +168,7 @@ async def open_transport(bounds: Bounds) -> AsyncIterator[Transport]:
         auto_decompress=False,
         trust_env=False,
         request_class=_Request,
+        read_bufsize=WAITING_BYTES,
     )
     with RunningTime() as running:
         async with session:

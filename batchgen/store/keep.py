@@ -65,11 +65,12 @@ class Parcel:
 def put(tree: Tree, parcels: Sequence[Parcel]) -> None:
     """Put all of them under their final names; blocks. What is not has an `error`, and leaves what can be finished."""
     folders: dict[PurePosixPath, str] = {}
+    looked_at: set[str] = set()
 
     def folder_of(parcel: Parcel) -> str:
         """Looked at once for all of a batch."""
         found = folders.get(parcel.place.folder)
-        return found or folders.setdefault(parcel.place.folder, str(tree.ready(parcel.place.folder)))
+        return found or folders.setdefault(parcel.place.folder, str(tree.ready(parcel.place.folder, looked_at)))
 
     sound = _each(parcels, lambda parcel: _write_parts(folder_of(parcel), parcel), side_by_side=True)
     sound = _each(sound, lambda parcel: _rename(folder_of(parcel), parcel, parcel.place.picture_part, parcel.file))

@@ -64,7 +64,7 @@ def spot(area: str, stem: str) -> Spot:
     return Spot(_folder(area, stem.removesuffix(name)), name)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=2048)
 def _folder(area: str, parents: str) -> PurePosixPath:
     """A folder below an area by its path with its last `/`; looked at once for all of its pictures."""
     parts = parents.split("/")[:-1]

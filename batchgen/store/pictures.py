@@ -30,7 +30,11 @@ if TYPE_CHECKING:
     from batchgen.model import Task
     from batchgen.store.tree import Tree
 
-BUFFER_BYTES: Final = 512 * 1024
+    Block = bytearray | memoryview
+
+BUFFER_BYTES: Final = 384 * 1024
+BLOCK_BYTES: Final = 64 * 1024
+"""Of a picture that streams, what comes in less is gathered to so much."""
 BEGINNING_BYTES: Final = 2048
 _NEW_PART: Final = durable.NEW_FILE ^ os.O_WRONLY | os.O_RDWR
 """To be read again where the disk takes no more."""
@@ -39,7 +43,7 @@ _NEW_PART: Final = durable.NEW_FILE ^ os.O_WRONLY | os.O_RDWR
 class PictureSink:
     """Where one attempt's bytes go. Whatever happens, `discard` ends it: after `wrap` it changes nothing.
 
-    Up to 512 KiB are held; what is larger streams to `images/<stem>.part`, since neither its format nor whether it was
+    Up to 384 KiB are held; what is larger streams to `images/<stem>.part`, since neither its format nor whether it was
     filtered is needed for that name. Where the disk fails meanwhile it goes on in the rescue place; a LostError says
     that there it failed too.
     """
@@ -78,13 +82,15 @@ class PictureSink:
         self._size_bytes += len(chunk)
         if len(self._beginning) < BEGINNING_BYTES:
             self._beginning += bytes(chunk[: BEGINNING_BYTES - len(self._beginning)])
-        left = memoryview(chunk)
-        while left:
-            if len(self._buffer) == BUFFER_BYTES:
-                await self._flush()
-            room = BUFFER_BYTES - len(self._buffer)
-            self._buffer += left[:room]
-            left = left[room:]
+        if len(self._buffer) + len(chunk) > (BLOCK_BYTES if self._part else BUFFER_BYTES):
+            await self._flush()
+            left = memoryview(chunk)
+            while len(left) > BLOCK_BYTES:  # as it came, without a copy
+                await self._store(left[:BUFFER_BYTES])
+                left = left[BUFFER_BYTES:]
+            self._buffer += left
+        else:
+            self._buffer += chunk
 
     async def finish(self) -> Picture | str:
         """The facts of a whole picture, or in one line what is wrong (a `CutOff`, a `NotAPicture` or another flaw)."""
@@ -142,19 +148,24 @@ class PictureSink:
         return self._picture
 
     async def _flush(self) -> None:
-        """The buffer goes to the `.part`; a cancellation waits for it, so that no thread writes behind a `discard`."""
+        """The buffer goes to the `.part`."""
+        if self._buffer:
+            block, self._buffer = self._buffer, bytearray()
+            await self._store(block)
+
+    async def _store(self, block: Block) -> None:
+        """A block goes to the `.part`; a cancellation waits for it, so that no thread writes behind a `discard`."""
         with CancelScope(shield=True):
             try:
                 if self._part is None:
                     self._part = await self._open_part()
-                await self._part.take(self._buffer)
+                await self._part.take(block)
             except (OSError, StorageError) as error:
-                await self._go_elsewhere(error)
-            self._stored_bytes += len(self._buffer)
-            self._buffer = bytearray()
+                await self._go_elsewhere(error, block)
+            self._stored_bytes += len(block)
 
-    async def _go_elsewhere(self, error: OSError | StorageError) -> None:
-        """What the `.part` took is copied to one in the rescue place, the buffer follows, and there it goes on."""
+    async def _go_elsewhere(self, error: OSError | StorageError, block: Block) -> None:
+        """What the `.part` took is copied to one in the rescue place, the block follows, and there it goes on."""
         home, taken = self._tree, self._part
         if self._why:
             raise lost(self._why, error, home) from error
@@ -166,7 +177,7 @@ class PictureSink:
             if taken is not None:
                 copying = partial(copy, taken.descriptor, self._part.descriptor, self._stored_bytes)
                 await to_thread.run_sync(copying, limiter=self._disk)
-            await self._part.take(self._buffer)
+            await self._part.take(block)
         except (OSError, StorageError) as second:
             raise lost(self._why, second, home) from second
         finally:
@@ -203,7 +214,7 @@ class _Part:
     """For as long as its bytes are not safe; what a failing disk took is read from it."""
     file: AsyncBufferedIOBase
 
-    async def take(self, block: bytearray) -> None:
+    async def take(self, block: Block) -> None:
         await self.file.write(block)
         await self.file.flush()
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchgen.model import Attempt, Billing, Fault
@@ -94,11 +95,10 @@ def sidecar(  # noqa: PLR0913 - one argument for each part of the document
         },
         "picture": _picture(success.picture, picture_file),
         "attempts": [_attempt(attempt) for attempt in attempts],
-        "cost": cost and {"credits": _number(cost.credits), "usd": _number(cost.usd), "prices": cost.prices},
     }
     # A line for each part: quick to write, and to look at.
     lines = ",\n".join(f'  "{name}": {_AS_IT_IS.encode(part)}' for name, part in document.items())
-    text = f"{{\n{lines}\n}}\n"
+    text = f'{{\n{lines},\n  "cost": {_cost(cost)}\n}}\n'
     # Half a surrogate pair (a header that is no UTF-8) becomes its JSON escape: a picture is not lost for it.
     return text.encode("utf-8", "backslashreplace")
 
@@ -130,6 +130,14 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "status": attempt.status,
         "billing": attempt.billing,
     }
+
+
+@lru_cache(maxsize=64)
+def _cost(cost: Cost | None) -> str:
+    """As JSON; there is one for each model."""
+    if cost is None:
+        return "null"
+    return _AS_IT_IS.encode({"credits": _number(cost.credits), "usd": _number(cost.usd), "prices": cost.prices})
 
 
 def _number(amount: Decimal) -> int | float:

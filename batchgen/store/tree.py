@@ -10,6 +10,7 @@ import os
 import stat
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchgen.errors import StorageError, one_line
@@ -18,7 +19,7 @@ from batchgen.store.names import LONGEST_BELOW_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path, PurePosixPath
+    from pathlib import PurePosixPath
 
 _REMEMBERED = 50_000
 _LONGEST_PATH_BYTES = 4095
@@ -65,36 +66,41 @@ class Tree:
         self.root = root
         self.rescue = rescue
         """A folder elsewhere for what can't be kept below this one (see rescue.py)."""
-        self._durable: set[Path] = set()
+        self._durable: set[str] = set()
         self._making = threading.Lock()
 
-    def ready(self, folder: PurePosixPath) -> Path:
+    def ready(self, folder: PurePosixPath, looked_at: set[str] | None = None) -> Path:
         """The folder, made if it is missing, and durable: a folder that is found may be a killed run's.
+
+        What is in `looked_at` is taken to be ready, and what is found to be is added there.
 
         Raises:
             StorageError: A symbolic link is on the way.
             OSError: As the disk says.
         """
-        path = self.root
+        looked_at = set() if looked_at is None else looked_at
+        path = str(self.root)
         for part in folder.parts:
-            path /= part
-            if not is_folder(path) or path not in self._durable:
-                self._make(path)
-        return path
+            parent, path = path, f"{path}/{part}"
+            if path not in looked_at:
+                if not is_folder(path) or path not in self._durable:
+                    self._make(parent, path)
+                looked_at.add(path)
+        return Path(path)
 
-    def _make(self, path: Path) -> None:
+    def _make(self, parent: str, path: str) -> None:
         with self._making:
             if not is_folder(path):
-                path.mkdir()
+                os.mkdir(path)  # noqa: PTH102 - text, which is quicker
                 self._durable.discard(path)
             if path not in self._durable:
-                durable.fsync_folder(path.parent)
+                durable.fsync_folder(parent)
                 if len(self._durable) >= _REMEMBERED:
                     self._durable.clear()
                 self._durable.add(path)
 
 
-def is_folder(path: Path) -> bool:
+def is_folder(path: Path | str) -> bool:
     """False when it is missing; what is there must be a folder and no link to one."""
     try:
         mode = os.lstat(path).st_mode
