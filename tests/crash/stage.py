@@ -40,7 +40,7 @@ class Job:
     """Of each of two prompts."""
     in_flight: int = 4
     size: str = "small"
-    """`full`: pictures of more than 512 KiB, which stream to a `.part`."""
+    """`full`: pictures of more than 384 KiB, which stream to a `.part`."""
     server: tuple[str, ...] = ()
     """Options of the sandbox."""
     set_aside: str = ""
