@@ -83,6 +83,32 @@ class Indices(Collection[int]):
         return self._count
 
 
+class _Hashes:
+    """The hashes of many texts, in some 8 bytes each: in parts, none of which takes long to sort."""
+
+    def __init__(self) -> None:
+        self._parts = [array("q") for _ in range(256)]
+        self._count = 0
+
+    def add(self, text: str) -> None:
+        number = hash(text)
+        self._parts[number & 255].append(number)
+        self._count += 1
+
+    def sort(self) -> None:
+        """Once all are there, and before one is looked for."""
+        self._parts = [array("q", sorted(part)) for part in self._parts]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, text: str) -> bool:
+        number = hash(text)
+        part = self._parts[number & 255]
+        at = bisect_left(part, number)
+        return at < len(part) and part[at] == number
+
+
 def compare_as_left(
     manifest: Manifest, found: Survey, made: Iterable[tuple[str, int]], failures: Sequence[FailureRow], *, same: bool
 ) -> Comparison | None:
@@ -92,22 +118,20 @@ def compare_as_left(
     """
     if found.duplicates != 0 or not (same or all(prompt.path.tells_apart for prompt in manifest.prompts)):
         return None
-    kept, moved = Indices(len(manifest)), array("q")
+    kept, moved = Indices(len(manifest)), _Hashes()
     for identity, index in made:
         if same and (index in kept or not 0 <= index < len(manifest)):
             return None  # no ledger says that but one with a flipped bit
         if same or ((kept or len(moved) < _HOPELESS) and _is_at(manifest, index, identity)):
             kept.add(index)
         else:
-            moved.append(hash(identity))
+            moved.add(identity)
     failed = {row.task_index: row for row in failures if _is_at(manifest, row.task_index, row.task_id)}
     strayed = {row.task_id: row for row in failures} if len(failed) < len(failures) else {}
     in_place = len(kept)
-    moved = array("q", sorted(moved))
+    moved.sort()
     for task in manifest if moved or strayed else ():
-        number = hash(task.id)
-        at = bisect_left(moved, number)
-        if at < len(moved) and moved[at] == number:
+        if task.id in moved:
             kept.add(task.index)
         elif task.id in strayed:
             failed[task.index] = strayed[task.id]

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 MOST_TASKS = 10**12
 ENTRIES = ("prompts", "tasks")
+NOT_OF_TASKS = {"name", "limits", "retry", "schedule"}
+NOT_OF_TASKS_OF_PROVIDER = {"url", "api_key_env", "rate_limit", "margin", "concurrency", "timeout", "prices"}
+"""Keys of a job, and of its provider, that change no task."""
 OTHERS_NEED = (("provider", "models"), ("provider", "kind"), ("presets",), ("vars",))
 """Where one of these can't be read, what refers to it would seem wrong too."""
 WITH_FIELDS = {"skip_invalid", "defaults", "presets", "sweep", *ENTRIES}
@@ -184,7 +187,10 @@ class _Builder:
     def _digest(self, noted: _Noted) -> str:
         """Of all that tasks are made of: the values with what was put into them, data files, images, the code."""
         images = {path: image.sha256 for path, image in self._images.items()}
-        held = (__version__, self._surroundings.provider, self._document.values, images, noted.held.hexdigest())
+        values = {key: value for key, value in self._document.values.items() if key not in NOT_OF_TASKS}
+        if isinstance(provider := values.get("provider"), dict):
+            values["provider"] = {key: value for key, value in provider.items() if key not in NOT_OF_TASKS_OF_PROVIDER}
+        held = (__version__, self._surroundings.provider, values, images, noted.held.hexdigest())
         return sha256(repr(held).encode("utf-8", "surrogatepass")).hexdigest()
 
     def _prompts(self, settings: ProviderSettings) -> list[Prompt]:

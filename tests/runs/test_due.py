@@ -127,6 +127,28 @@ def test_a_ledger_alone_tells_the_same(change: Change) -> None:
     assert (dict(told.changed), dict(told.missing)) == (dict(looked_at.changed), dict(looked_at.missing)) == ({}, {})
 
 
+GATEWAY = "provider: {kind: gateway}\n"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        f"{GATEWAY}limits: {{max_images: 3}}\nretry: {{attempts: 2}}\nname: others\n",
+        "provider: {kind: gateway, url: 'http://127.0.0.1:1/', rate_limit: 3/1s, concurrency: 2, timeout: 3s, margin: 1s}",
+        "provider: {kind: gateway, api_key_env: ANOTHER, prices: {sd3-large: {credits: 9}, date: 2025-09}}",
+    ],
+)
+def test_what_changes_no_task_changes_no_digest(more: str) -> None:
+    assert a_job(job(path=more))[0].digest == a_job(job(path=GATEWAY))[0].digest
+
+
+@pytest.mark.parametrize(
+    "more", ["seed_root: 1\n", "defaults: {model: sd-core}\n", "repeat: 2\n", "provider: sandbox\n", BY_PLACE]
+)
+def test_what_changes_a_task_or_its_place_changes_the_digest(more: str) -> None:
+    assert a_job(job(path=more))[0].digest != a_job(job())[0].digest
+
+
 def test_where_tasks_are_listed_twice_a_ledger_alone_tells_nothing() -> None:
     manifest, found = a_job("prompts: [a fox, a fox, an owl]")
     assert found.duplicates == 1
