@@ -26,7 +26,7 @@ from batchgen.store import durable
 from batchgen.store.names import PICTURE_PART
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path, PurePosixPath
 
     from batchgen.store.names import Spot
@@ -66,13 +66,15 @@ def put(tree: Tree, parcels: Sequence[Parcel]) -> None:
     """Put all of them under their final names; blocks. What is not has an `error`, and leaves what can be finished."""
     folders: dict[PurePosixPath, str] = {}
     looked_at: set[str] = set()
+    made: dict[str, list[str]] = {}
 
     def folder_of(parcel: Parcel) -> str:
         """Looked at once for all of a batch."""
         found = folders.get(parcel.place.folder)
-        return found or folders.setdefault(parcel.place.folder, str(tree.ready(parcel.place.folder, looked_at)))
+        return found or folders.setdefault(parcel.place.folder, str(tree.ready(parcel.place.folder, looked_at, made)))
 
     sound = _each(parcels, lambda parcel: _write_parts(folder_of(parcel), parcel), side_by_side=True)
+    sound = _let_last(tree, made, sound, folder_of)
     sound = _each(sound, lambda parcel: _rename(folder_of(parcel), parcel, parcel.place.picture_part, parcel.file))
     sound = _fsync_folders(sound, folder_of)
     sound = _each(
@@ -228,6 +230,27 @@ def _rename(folder: str, parcel: Parcel, part: str, file: str) -> None:
 
 def _fsync_folders(parcels: Sequence[Parcel], folder_of: Callable[[Parcel], str]) -> list[Parcel]:
     """Each folder once, however many pictures it got; those whose folder lasts."""
+    errors = _fsync_each(map(folder_of, parcels))
+    for parcel in parcels if errors else ():
+        parcel.error = errors.get(folder_of(parcel))
+    return [parcel for parcel in parcels if parcel.error is None]
+
+
+def _let_last(
+    tree: Tree, made: Mapping[str, Sequence[str]], parcels: Sequence[Parcel], folder_of: Callable[[Parcel], str]
+) -> list[Parcel]:
+    """The folders that were made for a batch last, before anything in them counts: what each is in, once."""
+    errors = _fsync_each(made)
+    tree.lasts(path for parent, paths in made.items() if parent not in errors for path in paths)
+    for parent, error in errors.items():
+        for parcel in parcels:
+            if any(f"{folder_of(parcel)}/".startswith(f"{path}/") for path in made[parent]):
+                parcel.error = error
+    return [parcel for parcel in parcels if parcel.error is None]
+
+
+def _fsync_each(folders: Iterable[str]) -> dict[str, OSError]:
+    """Each once; what went wrong, by folder."""
     errors: dict[str, OSError] = {}
 
     def fsync(folder: str) -> None:
@@ -236,10 +259,8 @@ def _fsync_folders(parcels: Sequence[Parcel], folder_of: Callable[[Parcel], str]
         except OSError as error:
             errors[folder] = error
 
-    _apply(fsync, list(dict.fromkeys(map(folder_of, parcels))))
-    for parcel in parcels if errors else ():
-        parcel.error = errors.get(folder_of(parcel))
-    return [parcel for parcel in parcels if parcel.error is None]
+    _apply(fsync, list(dict.fromkeys(folders)))
+    return errors
 
 
 def _refuse_taken(*paths: str) -> None:

@@ -18,7 +18,7 @@ from batchgen.store import durable
 from batchgen.store.names import LONGEST_BELOW_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import PurePosixPath
 
 _REMEMBERED = 50_000
@@ -69,10 +69,13 @@ class Tree:
         self._durable: set[str] = set()
         self._making = threading.Lock()
 
-    def ready(self, folder: PurePosixPath, looked_at: set[str] | None = None) -> Path:
+    def ready(
+        self, folder: PurePosixPath, looked_at: set[str] | None = None, made: dict[str, list[str]] | None = None
+    ) -> Path:
         """The folder, made if it is missing, and durable: a folder that is found may be a killed run's.
 
-        What is in `looked_at` is taken to be ready, and what is found to be is added there.
+        What is in `looked_at` is taken to be ready, and what is found to be is added there. With `made`, what is not
+        durable yet is listed there by the folder that it is in, and is to be made so by whoever asks (`lasts`).
 
         Raises:
             StorageError: A symbolic link is on the way.
@@ -84,20 +87,28 @@ class Tree:
             parent, path = path, f"{path}/{part}"
             if path not in looked_at:
                 if not is_folder(path) or path not in self._durable:
-                    self._make(parent, path)
+                    self._make(parent, path, made)
                 looked_at.add(path)
         return Path(path)
 
-    def _make(self, parent: str, path: str) -> None:
+    def lasts(self, folders: Iterable[str]) -> None:
+        """These are durable."""
+        if len(self._durable) >= _REMEMBERED:
+            self._durable.clear()
+        self._durable.update(folders)
+
+    def _make(self, parent: str, path: str, made: dict[str, list[str]] | None) -> None:
         with self._making:
             if not is_folder(path):
                 os.mkdir(path)  # noqa: PTH102 - text, which is quicker
                 self._durable.discard(path)
-            if path not in self._durable:
+            if path in self._durable:
+                return
+            if made is None:
                 durable.fsync_folder(parent)
-                if len(self._durable) >= _REMEMBERED:
-                    self._durable.clear()
-                self._durable.add(path)
+                self.lasts([path])
+            else:
+                made.setdefault(parent, []).append(path)
 
 
 def is_folder(path: Path | str) -> bool:

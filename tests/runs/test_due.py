@@ -134,7 +134,7 @@ GATEWAY = "provider: {kind: gateway}\n"
     "more",
     [
         f"{GATEWAY}limits: {{max_images: 3}}\nretry: {{attempts: 2}}\nname: others\n",
-        "provider: {kind: gateway, url: 'http://127.0.0.1:1/', rate_limit: 3/1s, concurrency: 2, timeout: 3s, margin: 1s}",
+        "provider: {kind: gateway, url: 'http://127.0.0.1:1/', rate_limit: 3/1s, concurrency: 2, timeout: 3s}",
         "provider: {kind: gateway, api_key_env: ANOTHER, prices: {sd3-large: {credits: 9}, date: 2025-09}}",
     ],
 )
