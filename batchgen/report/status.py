@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchgen.model import Fault
-    from batchgen.store.ledger import Ledger
+    from batchgen.store.ledger_reader import LedgerReader
     from batchgen.store.lock import Owner
     from batchgen.store.rows import AttemptRow, FailureRow, RunRow
 
@@ -90,7 +90,7 @@ def status_of(root: Path) -> Status:
     )
 
 
-def _of_ledger(root: Path, ledger: Ledger) -> Status:
+def _of_ledger(root: Path, ledger: LedgerReader) -> Status:
     running = owner(root)
     runs, bill, doubt = ledger.runs(), ledger.bill(), ledger.in_doubt()
     made, filtered = ledger.counts()

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from batchgen.store.ledger import Ledger
+    from batchgen.store.ledger_reader import LedgerReader
     from batchgen.store.rows import RunRow
 
 _BITS = 2**64 - 1
 
 
-def last_run(root: Path, ledger: Ledger) -> RunRow | None:
+def last_run(root: Path, ledger: LedgerReader) -> RunRow | None:
     """The last run, where it ended in order and the folder is as it left it: then the ledger tells all."""
     last = next(reversed(ledger.runs()), None)
     if last is None or last.ended is None or ledger.bill().unsettled:
@@ -29,7 +29,7 @@ def last_run(root: Path, ledger: Ledger) -> RunRow | None:
     return last if is_as_left(root, ledger) else None
 
 
-def is_as_left(root: Path, ledger: Ledger) -> bool:
+def is_as_left(root: Path, ledger: LedgerReader) -> bool:
     """Do `images/` and `filtered/` hold the pictures of the ledger and their sidecars, and nothing else?
 
     The sum of all names' hashes is compared, which the order in which a disk tells them does not change. Python's

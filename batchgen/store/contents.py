@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from batchgen.model import Task
-    from batchgen.store.ledger import Ledger
+    from batchgen.store.ledger_reader import LedgerReader
     from batchgen.store.rows import FailureRow, PictureRow
     from batchgen.store.sidecar import MadeRecord
 
@@ -63,7 +63,7 @@ class Contents:
         return next(filter(None, above), None)
 
 
-def scan(root: Path, ledger: Ledger | None) -> Contents:
+def scan(root: Path, ledger: LedgerReader | None) -> Contents:
     """Look at everything below `images/` and `filtered/` once; OSErrors pass through."""
     known = {_sidecar_of(row.path): row for row in (ledger.pictures() if ledger else ())}
     failures = ledger.failures() if ledger else []

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+LEDGER: Final = "batchgen.sqlite"
+"""Its name."""
 MIGRATIONS: Final[Sequence[str]] = (
     """
     CREATE TABLE runs (

@@ -7,8 +7,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from batchgen.store import durable
-from batchgen.store.database import DamagedError
-from batchgen.store.ledger import LEDGER, Ledger
+from batchgen.store.database import LEDGER, DamagedError
+from batchgen.store.ledger import Ledger
+from batchgen.store.ledger_reader import LedgerReader
 from batchgen.store.tree import is_file
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def begin_anew(root: Path) -> tuple[Ledger, Path]:
     return Ledger.open(root), aside
 
 
-def look_at_ledger(root: Path) -> Ledger | None:
+def look_at_ledger(root: Path) -> LedgerReader | None:
     """The ledger to read from, or None where there is none that is whole: the sidecars tell what is made all the same.
 
     Raises:
@@ -52,7 +53,7 @@ def look_at_ledger(root: Path) -> Ledger | None:
     if path.is_symlink():
         return None
     with suppress(DamagedError):
-        return Ledger.look(root)
+        return LedgerReader.look(root)
     return None
 
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 from batchgen.errors import OwnedError, StorageError, UsageError, one_line
 from batchgen.store import leftovers
 from batchgen.store.contents import record_of, records
-from batchgen.store.ledger import LEDGER, Ledger
+from batchgen.store.database import LEDGER
 from batchgen.store.ledger_file import begin_anew, open_ledger
+from batchgen.store.ledger_reader import LedgerReader
 from batchgen.store.lock import FolderLock, owner
 from batchgen.store.tree import Tree, disk_errors
 from batchgen.verification.examine import Examiner, State
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+    from batchgen.store.ledger import Ledger
     from batchgen.store.rows import PictureRow
     from batchgen.verification.examine import Examined
     from batchgen.verification.findings import Event
@@ -84,7 +86,7 @@ class _Verification:
         self._stamp = stamp
         self._deep = deep
         self._repair = repair
-        self._ledger: Ledger | None = None
+        self._ledger: LedgerReader | None = None
         """To read from; None where it is not whole."""
         self._flaw: Wrong | None = None
         self._repairs: Repairs | None = None
@@ -108,7 +110,7 @@ class _Verification:
 
     def _ask_ledger(self) -> Iterator[Finding]:
         found = whole_ledger(self._root)
-        if isinstance(found, Ledger):
+        if isinstance(found, LedgerReader):
             self._ledger = found
             self._stack.callback(found.close)
             return

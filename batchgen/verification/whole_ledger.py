@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from batchgen.errors import one_line
-from batchgen.store.database import DamagedError, NewerError
-from batchgen.store.ledger import LEDGER, Ledger
+from batchgen.store.database import LEDGER, DamagedError, NewerError
+from batchgen.store.ledger_reader import LedgerReader
 from batchgen.verification.findings import Finding, Wrong
 from batchgen.verification.places import place_key
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def whole_ledger(root: Path) -> Ledger | Finding:
+def whole_ledger(root: Path) -> LedgerReader | Finding:
     """The ledger to read from, to be closed by the caller, or what is wrong with it.
 
     Raises:
@@ -28,7 +28,7 @@ def whole_ledger(root: Path) -> Ledger | Finding:
     if path.is_symlink() or not path.is_file():
         return _finding(Wrong.LEDGER_DAMAGED, "is no file of batchgen")
     try:
-        ledger = Ledger.look(root)
+        ledger = LedgerReader.look(root)
     except NewerError:
         return _finding(Wrong.LEDGER_NEWER, "is of a newer batchgen")
     except DamagedError as error:
@@ -55,7 +55,7 @@ def _damaged(flaw: str) -> Finding:
     return _finding(Wrong.LEDGER_DAMAGED, f"is damaged ({one_line(' '.join(flaw.split()), 200)})")
 
 
-def _out_of_order(ledger: Ledger) -> str:
+def _out_of_order(ledger: LedgerReader) -> str:
     """What is wrong with the ledger's paths, or nothing: such as batchgen writes sort there as they do here."""
     keys = (place_key(row.path) for row in ledger.by_place())
     return "" if all(one <= other for one, other in pairwise(keys)) else "a path in it is none"

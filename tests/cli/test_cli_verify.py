@@ -18,7 +18,7 @@ import pytest
 from in_process import called
 from processes import BATCHGEN, KEY, Mark, assert_whole, environment, job_for, pictures, sidecars
 
-from batchgen.store.ledger import Ledger
+from batchgen.store.ledger_reader import LedgerReader
 from batchgen.store.lock import FolderLock, owner
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def test_the_attempts_stay_in_the_ledger_when_a_picture_is_made_again(tmp_path: 
     flip(some_pictures(folder)[0])
     assert verify(tmp_path, "--repair").code == 1
     assert run(tmp_path).code == 0
-    ledger = Ledger.look(folder)
+    ledger = LedgerReader.look(folder)
     assert ledger is not None
     assert ledger.bill().attempts == 9
     ledger.close()

@@ -47,6 +47,8 @@ HERE = (
 
 def _play(each: Round, base: Path) -> None:
     if why := each.lacking():
+        # Not every user who calls `make test` has strace, or may cut the power of a disk (root, loop devices). Kills at
+        # the same steps are in rounds that need nothing, and `make test-crash` names what it lacks.
         pytest.skip(why)
     tally = each.go(base)
     assert tally.findings == ()
@@ -71,6 +73,8 @@ def test_power_cut(tmp_path: Path) -> None:
 def test_a_power_cut_finds_what_is_not_made_durable(tmp_path: Path, step: str) -> None:
     """Without fsync, or with the ledger's own syncing off, what was said to be so is not so after a cut."""
     if why := power.lacking():
+        # Only root may cut a disk's power here. That fsync comes where it must is shown without it by
+        # tests/store/test_store_order.py.
         pytest.skip(why)
     tally = power.cuts(power.SMALL, [0.5], "--without", step)(tmp_path)
     words = "was said to be made" if step == "fsync" else "requests, the ledger has"

@@ -22,6 +22,8 @@ KIB = 1024
 def small_disk(base: Path, options: str) -> Iterator[Path]:
     """A tmpfs below `base` with options such as `size=8m,nr_inodes=80`; skips where none can be mounted."""
     if why := lacking():
+        # Only root may mount one. The same errors, raised in its place, are in tests/store/test_store_sink_ends.py,
+        # test_store_room.py and tests/disk/test_rescue.py, which need nothing.
         pytest.skip(why)
     with _mounted(base / "disk", options) as folder:
         yield folder
@@ -51,7 +53,7 @@ def lacking() -> str:
 
 def enlarge(folder: Path) -> None:
     """There is room again, as the user makes it when told to."""
-    _mount("-o", "remount,size=64m,nr_inodes=10000", str(folder))
+    _mount("-o", "remount,size=128m,nr_inodes=10000", str(folder))
 
 
 def _mount(*arguments: str) -> None:

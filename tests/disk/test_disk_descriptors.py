@@ -31,6 +31,7 @@ def most_open(process: Process) -> int:
 @pytest.mark.parametrize(("limit", "in_flight"), [(None, 24), (76, 4)])
 def test_descriptors_stay_within_what_is_in_flight_and_64(tmp_path: Path, limit: int | None, in_flight: int) -> None:
     if not Path("/proc/self/fd").is_dir() or not shutil.which("prlimit"):
+        # Nothing else tells how many files another process has open; batchgen itself asks for neither.
         pytest.skip("counting a process's descriptors needs /proc, limiting them prlimit")
     with staged(tmp_path, MANY) as stage:
         tell(stage, latency=0.2)

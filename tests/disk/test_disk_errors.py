@@ -26,6 +26,8 @@ SLOW = Job(seeds=3, in_flight=6)
 @pytest.fixture(autouse=True)
 def _strace() -> None:
     if not shutil.which("strace"):
+        # Only a tracer makes a system call of another process fail. The same errors, raised in its place, are in
+        # tests/store/test_store_writer_faults.py and tests/disk/test_rescue.py, which need nothing.
         pytest.skip("system calls that fail need strace")
 
 

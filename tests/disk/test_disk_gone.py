@@ -42,6 +42,7 @@ def test_what_was_in_flight_for_a_removed_folder_is_not_paid_for_again(tmp_path:
 
 def test_a_disk_that_becomes_read_only_loses_nothing(tmp_path: Path) -> None:
     if why := power.lacking():
+        # Only root may mount a disk and take it away. A folder that is removed, moved or forbidden is tried without.
         pytest.skip(why)
     with power.disk(tmp_path) as disk, staged(tmp_path, SMALL, output=disk.folder / "otters") as stage:
         run = start_slowly(stage)
@@ -62,6 +63,7 @@ def make_read_only(folder: Path) -> None:
 def test_a_folder_without_permission_to_write(tmp_path: Path) -> None:
     """For one that can't be written to at all nothing is sent; what comes for a folder below it is rescued."""
     if not shutil.which("setpriv"):
+        # The suite may run as root, whom no permission stops; without setpriv nothing here makes it somebody else.
         pytest.skip("a run without the privilege to write anywhere needs setpriv")
     words = "Permission denied; choose a folder of yours with --output, or allow writing there"
     with staged(tmp_path, SMALL) as stage:

@@ -130,9 +130,9 @@ def test_a_foreign_file_by_the_name_of_the_ledger_or_the_lock_is_not_written_to(
         assert_whole(folder)
 
 
-@pytest.mark.parametrize("place", PARTS)
+@pytest.mark.parametrize("place", [*PARTS, *JOBS])
 @pytest.mark.parametrize("stranger", [*LINKS, *OTHERS, a_folder])
-def test_a_stranger_at_the_name_of_a_part(
+def test_a_stranger_at_the_name_of_a_part_or_in_the_place_of_the_job(
     tmp_path: Path, outside: Path, canary_page: PageServer, place: str, stranger: Stranger
 ) -> None:
     ended, before, after = _met(tmp_path, place, stranger, outside, canary_page)
@@ -148,16 +148,6 @@ def test_a_file_at_the_name_of_a_part_is_a_killed_run_s(
     ended, _, after = _met(tmp_path, place, stranger, outside, canary_page)
     assert (ended.code, after) == (0, "gone")
     assert_whole(tmp_path / "output/otters")
-
-
-@pytest.mark.parametrize("place", JOBS)
-@pytest.mark.parametrize("stranger", [*LINKS, *OTHERS, a_folder])
-def test_a_stranger_in_the_place_of_the_job(
-    tmp_path: Path, outside: Path, canary_page: PageServer, place: str, stranger: Stranger
-) -> None:
-    ended, before, after = _met(tmp_path, place, stranger, outside, canary_page)
-    _refused(ended, place, canary_page)
-    assert after == before
 
 
 @pytest.mark.parametrize("stranger", [a_file, second_name])

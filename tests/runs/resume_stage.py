@@ -13,6 +13,7 @@ from whole_runs import job_text
 from batchgen.job import load_job
 from batchgen.model import Attempt, Billing
 from batchgen.store.ledger import Ledger
+from batchgen.store.ledger_reader import LedgerReader
 from batchgen.store.rows import Asked, AttemptRow, Changes, RunRow
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Stage:
     def known(self) -> Known:
         """What the ledger knows; a task that the job no longer has is `another`."""
         prompts = {task.id: task.fields["prompt"] for task in load_job(self.base / JOB, run_id="1")}
-        ledger = Ledger.look(self.folder)
+        ledger = LedgerReader.look(self.folder)
         assert ledger is not None
         with closing(ledger):
             return Known(

@@ -14,7 +14,8 @@ from processes import assert_whole, pictures, sidecars
 from resume_stage import JOB, STARTED, TWO, Stage
 
 from batchgen.model import Fault
-from batchgen.store.ledger import LEDGER, Ledger
+from batchgen.store.database import LEDGER
+from batchgen.store.ledger import Ledger
 
 if TYPE_CHECKING:
     from pathlib import Path

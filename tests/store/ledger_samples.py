@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from batchgen.model import Attempt, Billing, Fault
-from batchgen.store.ledger import LEDGER, Ledger
+from batchgen.store.database import LEDGER
+from batchgen.store.ledger import Ledger
 from batchgen.store.rows import Asked, AttemptRow, Changes, FailureRow, PictureRow, RunRow
 
 if TYPE_CHECKING:

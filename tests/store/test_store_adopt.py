@@ -13,8 +13,9 @@ from store_folders import USD, at_work, attempt, close_all, filled, kept, opened
 from store_samples import ATTEMPT, samples, sidecar_for, task
 
 from batchgen.model import Attempt, Billing, Fault
+from batchgen.store.database import LEDGER
 from batchgen.store.folder import contents_of
-from batchgen.store.ledger import LEDGER, Ledger
+from batchgen.store.ledger_reader import LedgerReader
 from batchgen.store.rows import AttemptRow, Bill
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ async def test_many_are_adopted_at_once(quick_path: Path) -> None:
     folder = again(folder, without_ledger=True)
     assert sorted(row.task_id for row in folder.ledger.pictures()) == names
     assert folder.ledger.bill() == Bill(spent=200 * USD, at_most=200 * USD, attempts=200)
-    looked = Ledger.look(folder.root)
+    looked = LedgerReader.look(folder.root)
     assert looked is not None
     assert not looked.flaw()
     looked.close()

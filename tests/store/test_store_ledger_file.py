@@ -15,9 +15,9 @@ from store_samples import samples, task
 
 from batchgen.errors import StorageError
 from batchgen.store import database
-from batchgen.store.database import MIGRATIONS
+from batchgen.store.database import LEDGER, MIGRATIONS
 from batchgen.store.folder import contents_of
-from batchgen.store.ledger import LEDGER, Ledger
+from batchgen.store.ledger import Ledger
 from batchgen.store.ledger_file import BESIDE, look_at_ledger, open_ledger
 from batchgen.store.rows import Bill
 

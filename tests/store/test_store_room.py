@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from small_disks import enlarge, small_disk
 from store_batches import until
 from store_folders import USD, at_work, attempt, close_all, files, filled, kept, opened, row_of, scan
 from store_samples import big_png, samples, sidecar_for, task
@@ -168,28 +168,12 @@ async def test_one_that_is_cancelled_while_it_waits_was_no_attempt(folder: Outpu
 # A real one, so small that it is soon full
 
 
-def _mount(path: Path, options: str) -> None:
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("a small tmpfs needs root, and mount")
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)], capture_output=True, check=False)  # noqa: S603, S607
-    if made.returncode:
-        pytest.skip(f"a small tmpfs can't be mounted here: {made.stderr.decode().strip()}")
-
-
 @pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """Mount a small file system with these options."""
-    path = tmp_path / "small"
-    path.mkdir()
-
-    def mount(options: str) -> Path:
-        _mount(path, options)
-        return path / "otters"
-
-    yield mount
-    close_all()
-    if path.is_mount():
-        subprocess.run(["umount", str(path)], check=True)  # noqa: S603, S607
+    with ExitStack() as stack:
+        yield lambda options: stack.enter_context(small_disk(tmp_path, options)) / "otters"
+        close_all()
 
 
 class Filling:
@@ -235,7 +219,7 @@ async def test_a_disk_that_is_full_all_the_same_keeps_what_is_whole(
     assert len(scan(folder).made) == filling.made
     assert 3 < filling.made <= filling.sent <= filling.made + 1
     close_all()
-    room_again(folder.root)
+    enlarge(folder.root.parent)
     folder = opened(folder.path)
     recovered = folder.recover()
     made, bill = recovered.contents.made, folder.ledger.bill()
@@ -243,8 +227,3 @@ async def test_a_disk_that_is_full_all_the_same_keeps_what_is_whole(
     assert filling.made <= len(made) <= filling.sent
     assert (bill.attempts, bill.at_most) == (filling.sent, filling.sent * USD)
     assert (bill.spent, len(recovered.lost)) == (len(made) * USD, filling.sent - len(made))
-
-
-def room_again(root: Path) -> None:
-    """As the user makes it, when told to."""
-    subprocess.run(["mount", "-o", "remount,size=128m,nr_inodes=1000", str(root.parent)], check=True)  # noqa: S603, S607

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verify_samples import STAMP, contents, findings, made, pair, repaired, rows
 
-from batchgen.store.ledger import LEDGER, Ledger
+from batchgen.store.database import LEDGER
+from batchgen.store.ledger import Ledger
 from batchgen.store.rows import PictureRow
 from batchgen.verification.findings import Checked, Wrong
 from batchgen.verification.places import place_key, places

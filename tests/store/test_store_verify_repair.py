@@ -31,8 +31,8 @@ from verify_samples import (
 )
 
 from batchgen.errors import StorageError
-from batchgen.store.database import MIGRATIONS
-from batchgen.store.ledger import LEDGER, Ledger
+from batchgen.store.database import LEDGER, MIGRATIONS
+from batchgen.store.ledger_reader import LedgerReader
 from batchgen.verification.findings import Wrong
 from batchgen.verification.repair import mended
 from batchgen.verification.verify import verify
@@ -135,7 +135,7 @@ def test_pairs_that_the_ledger_does_not_know_are_taken_in(tmp_path: Path) -> Non
     assert len(found) == len(repairs) == len(PAIRS) - 2
     assert due == 0
     is_right_now(root, PAIRS, due=0)
-    ledger = Ledger.look(root)
+    ledger = LedgerReader.look(root)
     assert ledger is not None
     assert ledger.bill().attempts == len(PAIRS)
     ledger.close()

@@ -95,20 +95,6 @@ async def test_what_goes_wrong_with_one_picture_leaves_the_others_alone(
     assert not any(path.endswith(".part") for path in files(folder.root))
 
 
-async def test_a_new_folder_whose_name_does_not_last_makes_nothing_but_loses_nothing(
-    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with at_work(folder) as writer:
-        await keep_one(folder, writer, task("0", "0"))
-        fails(monkeypatch, "fsync_folder", lambda path: path.name == "images")
-        said = await kept_in_one_batch(folder, writer, monkeypatch)
-        assert all(isinstance(error, StorageError) for error in said.values())
-    monkeypatch.undo()
-    assert set(scan(folder).made) == {"0"}
-    recovered = folder.recover()
-    assert (recovered.finished, recovered.lost, len(recovered.contents.made)) == (3, [], 4)
-
-
 @pytest.mark.parametrize("most", [0, 1])
 async def test_where_threads_are_short_pictures_are_kept_by_those_there_are(
     folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, most: int
@@ -147,13 +133,14 @@ async def test_an_error_that_nobody_foresaw_in_one_of_several_threads_is_raised(
         await work.__aexit__(None, None, None)
 
 
+@pytest.mark.parametrize(("before", "place"), [("fox/0", "fox"), ("0", "images")], ids=["names in it", "its own name"])
 async def test_a_folder_that_does_not_last_makes_nothing_but_loses_nothing(
-    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
+    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, before: str, place: str
 ) -> None:
-    """Pictures that got their names and no sidecars are finished by the next start."""
+    """Pictures that got their names and no sidecars, and those in parts, are finished by the next start."""
     async with at_work(folder) as writer:
-        await keep_one(folder, writer, task("0", "fox/0"))
-        fails(monkeypatch, "fsync_folder", lambda path: path.name == "fox")
+        await keep_one(folder, writer, task("0", before))
+        fails(monkeypatch, "fsync_folder", lambda path: path.name == place)
         said = await kept_in_one_batch(folder, writer, monkeypatch)
         assert all(isinstance(error, StorageError) for error in said.values())
         assert len(writer.unsettled) == 3

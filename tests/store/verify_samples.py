@@ -12,6 +12,7 @@ from store_samples import encoded, noise, sidecar_for, task
 from batchgen.manifest.identity import task_id
 from batchgen.model import Attempt, Billing, Picture
 from batchgen.store.ledger import Ledger
+from batchgen.store.ledger_reader import LedgerReader
 from batchgen.store.rows import AttemptRow, PictureRow
 from batchgen.verification.findings import Ended, Finding, Repaired, Wrong
 from batchgen.verification.verify import verify
@@ -140,7 +141,7 @@ def contents(root: Path) -> dict[str, bytes]:
 
 def rows(root: Path) -> set[PictureRow]:
     """What the ledger knows."""
-    ledger = Ledger.look(root)
+    ledger = LedgerReader.look(root)
     assert ledger is not None
     try:
         assert not ledger.flaw()
