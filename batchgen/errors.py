@@ -19,6 +19,8 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from batchgen.json_text import json_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -111,12 +113,9 @@ def shown(text: str) -> str:
     return "\n".join(one_line(line, len(line)) for line in text.split("\n"))
 
 
-_AS_IT_IS = json.JSONEncoder(ensure_ascii=False)
-
-
 def shown_json(value: object, indent: int | None = None) -> str:
     """JSON that is safe to show, and one line but for its indents: what can't be printed stands as its escape."""
-    text = _AS_IT_IS.encode(value) if indent is None else json.dumps(value, ensure_ascii=False, indent=indent)
+    text = json_bytes(value).decode() if indent is None else json.dumps(value, ensure_ascii=False, indent=indent)
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)

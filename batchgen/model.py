@@ -1,4 +1,7 @@
-"""The vocabulary: frozen values that every room shares. They do nothing; rooms decide and act on them."""
+"""The vocabulary: frozen values that every room shares. They do nothing; rooms decide and act on them.
+
+What there is one of for each picture is a tuple by name: a frozen dataclass takes three times as long to make.
+"""
 
 from __future__ import annotations
 
@@ -70,8 +73,7 @@ class InputImage:
     media_type: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """What one picture is asked with: every form field as text, in sending order, and the input image."""
 
     fields: tuple[tuple[str, str], ...]
@@ -81,8 +83,7 @@ class Request:
 class Task(NamedTuple):
     """One picture to be made; `id` is a digest of the request and never changes.
 
-    Jobs make millions: it is a tuple by name since a frozen dataclass takes three times as long, and works out what few
-    ask for when asked.
+    Jobs make millions, so it works out what few ask for when asked.
     """
 
     id: str
@@ -109,8 +110,7 @@ class Task(NamedTuple):
         return self.place(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class Picture(NamedTuple):
     """A whole picture as it was checked: named by its bytes, not by what was asked."""
 
     format: str
@@ -118,7 +118,8 @@ class Picture:
     width: int
     height: int
     size_bytes: int
-    sha256: str
+    sha256: str = ""
+    """Empty as long as whoever keeps it has not worked it out."""
 
     @property
     def extension(self) -> str:
@@ -155,8 +156,7 @@ class Failure:
     allowance: Allowance | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Success:
+class Success(NamedTuple):
     """An attempt that brought a whole picture."""
 
     picture: Picture
@@ -169,13 +169,14 @@ class Success:
     filtered: bool = False
     """The server marked the picture as blurred by its content filter."""
     allowance: Allowance | None = None
+    path: str = ""
+    """Where it lies below the output folder, once it is kept."""
 
 
 Outcome = Success | Failure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One try at a task, as its sidecar keeps it."""
 
     number: int

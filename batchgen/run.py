@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from batchgen.signals import HeardSignals
     from batchgen.store.writer import Writer
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+LARGE_BYTES: Final = 128 * 1024
+MOST_KEPT_BYTES: Final = 32 * 1024 * 1024
 COLLECTED_AFTER: Final = 20_000
 """Objects that came and did not go; those of what is in flight are some thousands."""
 
@@ -100,6 +104,17 @@ async def run(manifest: Manifest, settings: RunSettings, emit: Callable[[Event],
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(folder.close)
     return ended
+
+
+def _keep_memory() -> None:
+    """What large pictures took is used again; to give it back and be given zeroed pages was a quarter of their time.
+
+    glibc alone knows how (mallopt(3)).
+    """
+    with suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_TRIM_THRESHOLD, MOST_KEPT_BYTES)
+        libc.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 @contextmanager
@@ -198,6 +213,7 @@ def _setup(manifest: Manifest, settings: RunSettings, resumed: Resumed, url: str
 
 async def _make(tasks: Iterable[Task], setup: Setup, writer: Writer, tally: Tally, signals: HeardSignals) -> None:
     """Have the tasks made, stopping in order at a signal."""
+    _keep_memory()
     with _seldom_collected():
         async with anyio.create_task_group() as group:
             group.start_soon(signals.watch, group.cancel_scope, tally)

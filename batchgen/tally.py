@@ -71,13 +71,12 @@ class Tally:
         usd = self._bill(work, Billing.YES)
         self._made += not success.filtered
         self._filtered += success.filtered
-        place = f"{'filtered' if success.filtered else 'images'}/{work.task.stem}.{success.picture.extension}"
         self.tell(
             TaskMade(
                 id=work.task.id,
                 index=work.task.index,
                 prompt_id=work.task.prompt_id,
-                picture=place,
+                picture=success.path,
                 seconds=work.attempts[-1].seconds,
                 attempts=len(work.attempts),
                 filtered=success.filtered,

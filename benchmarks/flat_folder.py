@@ -122,7 +122,7 @@ class Filler:
         """One written out with marks for what differs: encoding a million documents would take most of the time."""
         task = self._manifest.task(0)
         marked = task._replace(id="<id>", index=_INDEX, fields={**task.fields, "seed": "<seed>"})
-        text = sidecar(
+        document = sidecar(
             marked,
             provider=self._manifest.settings.provider.kind,
             url=self._manifest.settings.url or "",
@@ -132,8 +132,8 @@ class Filler:
             attempts=[ATTEMPT],
             cost=self._cost,
             made=AT,
-        ).decode()
-        text = text.replace("%", "%%").replace(str(_INDEX), "%(index)d")
+        )
+        text = document.naming(self._picture.sha256).decode().replace("%", "%%").replace(str(_INDEX), "%(index)d")
         for mark in ("id", "seed", "file"):
             text = text.replace(f"<{mark}>", f"%({mark})s")
         return text

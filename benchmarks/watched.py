@@ -31,7 +31,10 @@ class Watched:
     cpu_s: float
     """User and system, with the children that it waited for."""
     peak_mb: float
-    """VmHWM: the most that was resident at any time, in MiB; 0 for one that ended before it was looked at."""
+    """The most that was resident at any time, in MiB; 0 for one that ended before it was looked at.
+
+    VmHWM, and what its children have for themselves (RssAnon): programs, libraries and shared memory are in both.
+    """
     memory: tuple[tuple[float, float], ...]
     """Seconds since the epoch and MiB that were resident then, some twenty times a second."""
     fault: str | None
@@ -101,7 +104,19 @@ def _look(process: int, samples: list[tuple[float, float, float]], over: Event) 
         with suppress(OSError):
             text = status.read_text()
             if "VmHWM" in text:  # else it has ended
-                samples.append((time.time(), _mib(text, "VmRSS"), _mib(text, "VmHWM")))
+                beside = sum(map(_own_mib, _children(process)))
+                samples.append((time.time(), _mib(text, "VmRSS") + beside, _mib(text, "VmHWM") + beside))
+
+
+def _children(process: int) -> list[str]:
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    return [child for task in tasks for child in task.read_text().split()]
+
+
+def _own_mib(process: str) -> float:
+    with suppress(OSError, IndexError):  # it has ended
+        return _mib(Path(f"/proc/{process}/status").read_text(), "RssAnon")
+    return 0.0
 
 
 def _mib(status: str, field: str) -> float:

@@ -27,8 +27,11 @@ class Bounds:
 class Incoming(Protocol):
     """A body that is coming."""
 
-    async def readany(self) -> bytes:
-        """What has come; waits while that is nothing; `b""` at the end."""
+    async def readchunk(self) -> tuple[bytes, bool]:
+        """The first of what has come; waits while that is nothing. Nothing and True: more comes; and False: the end."""
+
+    def at_eof(self) -> bool:
+        """All has come and was read."""
 
 
 class TooSlow(TimeoutError):  # noqa: N818 - what was found; the door makes it a fault
@@ -54,10 +57,14 @@ class PacedBody:
         self._due_bytes = self._share_bytes
 
     async def read(self) -> bytes:
-        """The next bytes, `b""` at the end; cancelled at the deadline. Raises what `readany` raises."""
+        """The next bytes, `b""` at the end; cancelled at the deadline. Raises what `readchunk` raises."""
+        if self._content.at_eof():
+            return b""
         began_s = self._running.seconds
         self._deadline.at_s = min(self._end_s, began_s + self._left_s)
-        chunk = await self._content.readany()
+        chunk, goes_on = await self._content.readchunk()
+        while goes_on and not chunk:
+            chunk, goes_on = await self._content.readchunk()
         self._deadline.at_s = self._end_s
         self._left_s -= self._running.seconds - began_s
         self._due_bytes -= len(chunk)

@@ -49,10 +49,14 @@ class Exchange:
     def note_answer(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
         """The answer's head is here; a header that came more than once becomes one list (RFC 9110, 5.3)."""
         self.status = status
-        for name, value in headers:
+        came = list(headers)
+        said = "\n".join([value for _, value in came])
+        if self._without_key(said) != said:
+            came = [(name, self._without_key(value)) for name, value in came]
+        for name, value in came:
             low = name.lower()
-            known, shown = self.headers.get(low), self._without_key(value)
-            self.headers[low] = shown if known is None else f"{known}, {shown}"
+            known = self.headers.get(low)
+            self.headers[low] = value if known is None else f"{known}, {value}"
 
     @property
     def packing(self) -> str:
@@ -64,6 +68,8 @@ class Exchange:
 
     def reply(self, picture: Picture | None = None, flaw: str = "") -> Reply:
         """The answer as it came; where the server echoed the key, a flaw that quotes the bytes may hold part of it."""
+        if picture is not None:
+            return Reply(status=self.status or 0, headers=self.headers, picture=picture)
         said = self.text.decode(errors="replace")
         text = self._without_key(said)
         if text != said and not isinstance(flaw, CutOff):

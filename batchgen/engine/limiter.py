@@ -10,7 +10,6 @@ A permit has moments: given, sent, answered, released; a slot that nothing was s
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
 from dataclasses import dataclass
 from math import inf
 from random import random
@@ -223,17 +222,22 @@ class Limiter:
 
     def _try_to_take(self) -> Permit | float:
         """Permission, if it can be given now; else how many seconds to wait before looking again."""
-        with self._shared.locked() if self._shared else nullcontext(enter_result=True) as alone:
+        if self._shared is None:
+            return self._take_or_wait(clock.now())
+        with self._shared.locked() as alone:
             if not alone:
                 return AFTER_OTHERS_S
             now = clock.now()
-            if self._shared is not None:
-                self._shared.tell(self._logs, now)
-                self._cool.extend(now, self._shared.cool_until(now) - now)
-            wait_s = self._wait_s(now)
-            if wait_s > 0:
-                return min(wait_s, LOOK_AGAIN_S) if self._shared and self._shared.awaits_others else wait_s
-            return self._take(now)
+            self._shared.tell(self._logs, now)
+            self._cool.extend(now, self._shared.cool_until(now) - now)
+            found = self._take_or_wait(now)
+        if isinstance(found, float) and self._shared.awaits_others:
+            return min(found, LOOK_AGAIN_S)
+        return found
+
+    def _take_or_wait(self, now: float) -> Permit | float:
+        wait_s = self._wait_s(now)
+        return wait_s if wait_s > 0 else self._take(now)
 
     def _take(self, now: float) -> Permit:
         """Take a slot of everything."""

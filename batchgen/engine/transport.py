@@ -43,6 +43,9 @@ class Sink(Protocol):
     def beginning(self) -> bytes:
         """The first bytes that came, to quote when they are no picture."""
 
+    def expect(self, size_bytes: int) -> None:
+        """So many bytes are said to come."""
+
     async def write(self, chunk: bytes) -> None:
         """Take the next bytes; OSError where they can't be stored."""
 
@@ -57,6 +60,7 @@ class Transport:
         self._session = session
         self._bounds = bounds
         self._running = running
+        self._loop = asyncio.get_running_loop()
 
     async def exchange(self, call: Call, sink: Sink, on_sent: Callable[[], None]) -> Reply | Failure:
         """Send a call and read its whole answer; `on_sent` is called when the request's headers leave.
@@ -65,29 +69,22 @@ class Transport:
         The body of a 200 that brings a picture goes to `sink`, whose OSErrors pass through; of any other body the first
         64 KiB are kept. The status of an error is its verdict, however its body ends: it is a Reply all the same.
         """
-        so_far = Exchange(call.bearer, on_sent)
-        try:
-            return await self._bounded(call, sink, so_far)
-        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last: a host that no name can be
-            if so_far.unstored:
-                raise
-            failure = read_error(error, sent=so_far.sent, status=so_far.status)
-            return failure if so_far.status in {None, 200} else so_far.reply(flaw=CutOff(failure.words))
-
-    async def _bounded(self, call: Call, sink: Sink, so_far: Exchange) -> Reply:
-        """An exchange within its time; as `asyncio.timeout` does it, and not a scope, at a fifth of the cost."""
-        task = asyncio.current_task()
+        so_far, task = Exchange(call.bearer, on_sent), asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("an exchange needs a task of its own")
         deadline = self._running.cancel_after(self._bounds.total_s, task)
         end_s = deadline.at_s
         try:
             return await self._exchange(call, sink, so_far, deadline)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError:  # as `asyncio.timeout` does it, at a fifth of a scope's cost
             if not deadline.is_over:
                 raise
             task.uncancel()
-            raise (TooSlow if deadline.at_s < end_s else TimeoutError) from None
+            return _broken_off(TooSlow() if deadline.at_s < end_s else TimeoutError(), so_far)
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last: a host that no name can be
+            if so_far.unstored:
+                raise
+            return _broken_off(error, so_far)
         finally:
             self._running.call_off(deadline)
 
@@ -99,9 +96,8 @@ class Transport:
         }
         data = call.body.head if call.body.image is None else _stream(call.body)
         _LEAVING.set(so_far)
-        async with self._session.request(
-            call.method, call.url, headers=headers, data=data, allow_redirects=False
-        ) as response:
+        response = await self._session.request(call.method, call.url, headers=headers, data=data, allow_redirects=False)
+        try:
             so_far.note_answer(response.status, response.headers.items())
             if so_far.packing:
                 return so_far.reply(flaw=f"packed with {so_far.packing}, which was not asked for")
@@ -109,7 +105,10 @@ class Transport:
             if response.status != 200 or not call.brings_picture:
                 await _read_text(body, so_far.text)
                 return so_far.reply()
+            sink.expect(response.content_length or 0)
             end = self._too_much(response.content_length or 0) or await self._read_picture(body, sink, so_far, deadline)
+        finally:
+            response.release()  # where its body is not read to the end, its connection is closed
         if isinstance(end, Picture):
             return so_far.reply(end)
         so_far.text += sink.beginning
@@ -189,6 +188,11 @@ async def _read_text(body: PacedBody, kept: bytearray) -> None:
     """The beginning of a body; what is past 64 KiB stays unread and the connection is given up."""
     while len(kept) < MOST_TEXT_BYTES and (chunk := await body.read()):
         kept += chunk[: MOST_TEXT_BYTES - len(kept)]
+
+
+def _broken_off(error: Exception, so_far: Exchange) -> Reply | Failure:
+    failure = read_error(error, sent=so_far.sent, status=so_far.status)
+    return failure if so_far.status in {None, 200} else so_far.reply(flaw=CutOff(failure.words))
 
 
 def read_error(error: Exception, *, sent: bool, status: int | None) -> Failure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
 
@@ -17,10 +17,10 @@ from batchgen.model import Attempt, Billing, Failure, Fault, Success
 from batchgen.store.inputs import unchanged
 from batchgen.store.rescue import LostError, words_of
 from batchgen.store.rows import AttemptRow
-from batchgen.store.sidecar import Cost, sidecar
+from batchgen.store.sidecar import Cost, Sidecar, sidecar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from batchgen.engine.budget import Caps
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from batchgen.engine.limiter import Rules
     from batchgen.engine.policy import RetryBounds
     from batchgen.engine.transport import Transport
+    from batchgen.engine.trip import Trip
     from batchgen.model import InputImage, Outcome, Secret, Task
     from batchgen.providers.conversation import Provider
     from batchgen.store.folder import OutputFolder
-    from batchgen.store.keep import Parcel
     from batchgen.store.pictures import PictureSink
     from batchgen.store.writer import Writer
 
@@ -76,74 +76,66 @@ class Worker:
         self._transport = transport
         self._writer = writer
 
-    async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
+    async def __call__(self, work: Work, trip: Trip) -> tuple[Attempt, Outcome]:
         """Try a task once; expected faults come back as the outcome."""
-        begun = Begun(len(work.attempts) + 1, iso(datetime.now(UTC)), clock.now())
+        task = work.task
+        begun = Begun(len(work.attempts) + 1, iso_now(), clock.now(), self._setup.cost_of(task))
         try:
-            row = AttemptRow(work.task.id, work.task.index, begun.in_doubt(), self._usd(work.task))
-            number = await self._writer.begin(row)
+            number = await self._writer.begin(AttemptRow(task.id, task.index, begun.in_doubt(), begun.usd))
         except StorageError as error:
             failure = Failure(fault=Fault.DISK, billing=Billing.NO, words=str(error))
             return begun.ended(failure), failure
-        sent = False
-
-        def leave() -> None:
-            nonlocal sent
-            on_sent()
-            sent = True
-
+        sink = self._setup.folder.sink(task)
         try:
-            return await self._try(work, number, begun, leave)
+            image = task.image
+            if image is not None and not await anyio.to_thread.run_sync(unchanged, image):
+                outcome: Outcome = _changed_input(image)
+            else:
+                conversation = self._setup.provider.converse(task.request, self._setup.url, self._setup.key)
+                outcome = await attempt(conversation, self._transport, sink, trip.sent)
+            trip.answered(outcome)
+            return await self._end(work, number, begun, outcome, sink)
+        except (OSError, StorageError) as error:
+            failure = _disk_failure(error, self._setup.folder, begun.usd)
+            return self._settle(number, begun.ended(failure)), failure
         except BaseException:
-            if not sent:
+            if not trip.is_sent:
                 self._writer.settle(number, None)
             raise  # what was sent and is abandoned is in doubt, and stays so in the ledger
-
-    async def _try(self, work: Work, number: int, begun: Begun, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
-        sink = self._setup.folder.sink(work.task)
-        try:
-            outcome = await self._ask(work.task, sink, on_sent)
-            tried = begun.ended(outcome)
-            if isinstance(outcome, Success):
-                parcel = await self._wrap(work, tried, outcome, sink)
-                await self._writer.keep(number, tried, parcel)
-                return tried, outcome
-        except (OSError, StorageError) as error:
-            outcome = _disk_failure(error, self._setup.folder, self._usd(work.task))
-            tried = begun.ended(outcome)
         finally:
             await sink.discard()
+
+    async def _end(
+        self, work: Work, number: int, begun: Begun, outcome: Outcome, sink: PictureSink
+    ) -> tuple[Attempt, Outcome]:
+        """What an answer brought is kept."""
+        tried = begun.ended(outcome)
+        if isinstance(outcome, Failure):
+            return self._settle(number, tried), outcome
+        sidecar = self._describe(work, tried, outcome, sink.picture_file, begun.cost)
+        wrapped = await sink.wrap(sidecar, filtered=outcome.filtered)
+        await self._writer.keep(number, tried, wrapped)
+        return tried, outcome._replace(path=wrapped.path)
+
+    def _settle(self, number: int, tried: Attempt) -> Attempt:
         self._writer.settle(number, tried)
-        return tried, outcome
+        return tried
 
-    async def _ask(self, task: Task, sink: PictureSink, on_sent: Callable[[], None]) -> Outcome:
-        image = task.image
-        if image is not None and not await anyio.to_thread.run_sync(unchanged, image):
-            return _changed_input(image)
-        conversation = self._setup.provider.converse(task.request, self._setup.url, self._setup.key)
-        return await attempt(conversation, self._transport, sink, on_sent)
-
-    async def _wrap(self, work: Work, tried: Attempt, success: Success, sink: PictureSink) -> Parcel:
-        document = sidecar(
+    def _describe(self, work: Work, tried: Attempt, success: Success, file: str, cost: Cost | None) -> Sidecar:
+        return sidecar(
             work.task,
             provider=self._setup.provider.kind,
             url=self._setup.url,
             version=__version__,
             success=success,
-            picture_file=sink.picture_file,
+            picture_file=file,
             attempts=(*work.attempts, tried),
-            cost=self._setup.cost_of(work.task),
-            made=iso(datetime.now(UTC)),
+            cost=cost,
+            made=iso_now(),
         )
-        return await sink.wrap(document, filtered=success.filtered)
-
-    def _usd(self, task: Task) -> Decimal | None:
-        cost = self._setup.cost_of(task)
-        return None if cost is None else cost.usd
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """An attempt that has begun."""
 
     number: int
@@ -151,6 +143,12 @@ class Begun:
     """UTC, ISO 8601."""
     start_s: float
     """By the loop's clock."""
+    cost: Cost | None
+
+    @property
+    def usd(self) -> Decimal | None:
+        """What it costs if it is billed; None where that is not known."""
+        return None if self.cost is None else self.cost.usd
 
     def in_doubt(self) -> Attempt:
         """As it stands as long as nothing is known of its end."""
@@ -158,15 +156,17 @@ class Begun:
 
     def ended(self, outcome: Outcome) -> Attempt:
         """With what came of it, just now."""
-        failure = outcome if isinstance(outcome, Failure) else None
+        seconds = round(clock.now() - self.start_s, 3)
+        if isinstance(outcome, Success):
+            return Attempt(self.number, self.started, seconds, Billing.YES, None, outcome.status)
         return Attempt(
             number=self.number,
             started=self.started,
-            seconds=round(clock.now() - self.start_s, 3),
-            billing=failure.billing if failure else Billing.YES,
-            fault=failure.fault if failure else None,
+            seconds=seconds,
+            billing=outcome.billing,
+            fault=outcome.fault,
             status=outcome.status,
-            words=failure.words if failure else "",
+            words=outcome.words,
         )
 
 
@@ -184,6 +184,11 @@ def costs_of(provider: Provider) -> dict[str, Cost | None]:
 def iso(moment: datetime) -> str:
     """UTC in ISO 8601, to the millisecond."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def iso_now() -> str:
+    """This moment."""
+    return iso(datetime.now(UTC))
 
 
 def _changed_input(image: InputImage) -> Failure:

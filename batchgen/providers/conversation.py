@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from batchgen.model import Outcome, Picture, Request, Secret
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from batchgen.providers.capabilities import Capabilities
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class Body(NamedTuple):
     """A request body in order: bytes, the content of a file, bytes."""
 
     head: bytes
@@ -34,8 +33,7 @@ class Body:
         return len(self.head) + len(self.tail) + (self.image.size_bytes if self.image else 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(NamedTuple):
     """One HTTP request. Its key travels apart from its headers, so that no `repr` can show it."""
 
     method: str
@@ -47,8 +45,7 @@ class Call:
     """A 200 to this call is the picture itself, to be streamed and kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(NamedTuple):
     """One HTTP answer, its body read: as a checked picture, or as the beginning of what was there instead."""
 
     status: int

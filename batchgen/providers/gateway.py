@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -142,7 +141,7 @@ def _masked(reply: Reply, key: Secret) -> Reply:
     text, flaw = hide(key, reply.text), reply.flaw
     if text != reply.text and not isinstance(flaw, CutOff):
         flaw = flaw and "not a picture"  # it quotes the bytes, and may hold a part of the key
-    return replace(reply, headers=headers, text=text, flaw=flaw)
+    return reply._replace(headers=headers, text=text, flaw=flaw)
 
 
 def _read_picture(reply: Reply) -> Outcome:

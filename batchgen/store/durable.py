@@ -6,8 +6,10 @@ aside, see `replace`). All of it blocks, so an event loop calls it in a thread; 
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+import re
 from collections import deque
 from contextlib import suppress
 from time import monotonic
@@ -22,16 +24,28 @@ SLOW_S: Final = 0.001
 LOOKED_AT: Final = 16
 _took_s: Final[deque[float]] = deque(maxlen=LOOKED_AT)
 
+LONG_S: Final = 0.25
+LEFT_ALONE_S: Final = 60.0
+_LIBC: Final = ctypes.CDLL(None)
+_TELLS_ERRORS: Final = hasattr(_LIBC, "syncfs") and [
+    int(part) for part in re.findall(r"\d+", os.uname().release)[:2]
+] >= [5, 8]
+"""Does a flush of a whole file system tell what went wrong? Linux does since 5.8 (syncfs(2))."""
+
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
-def write_new(path: Path | str, content: bytes | bytearray) -> None:
-    """A new file with this content, durable but for its folder; nothing is left of it when that fails."""
+def write_new(path: Path | str, content: bytes | bytearray | memoryview, *, lasting: bool = True) -> None:
+    """A new file with this content, durable but for its folder; nothing is left of it when that fails.
+
+    One that is not `lasting` is made so by its file system's flush.
+    """
     descriptor = os.open(path, NEW_FILE, 0o666)
     try:
         try:
             write_all(descriptor, content)
-            fsync(descriptor)
+            if lasting:
+                fsync(descriptor)
         finally:
             os.close(descriptor)
     except BaseException:
@@ -40,7 +54,7 @@ def write_new(path: Path | str, content: bytes | bytearray) -> None:
         raise
 
 
-def write_all(descriptor: int, content: bytes | bytearray) -> None:
+def write_all(descriptor: int, content: bytes | bytearray | memoryview) -> None:
     """Every byte, in as many writes as it takes."""
     left = memoryview(content)
     while left:
@@ -57,6 +71,39 @@ def fsync(descriptor: int) -> None:
 def is_slow() -> bool:
     """Does the disk take its time? The fourth quickest fsync of late tells: others waited for their turn to run."""
     return len(_took_s) == LOOKED_AT and sorted(_took_s)[3] > SLOW_S
+
+
+class FileSystem:
+    """That of a folder: all that was written there lasts by one flush, however many files it is in."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._descriptor = -1
+        self._not_before_s = 0.0
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+    def is_quick(self) -> bool:
+        """Is it worth asking? From then on no error goes unnoticed."""
+        if not _TELLS_ERRORS or monotonic() < self._not_before_s:
+            return False
+        if self._descriptor < 0:
+            with suppress(OSError):  # whatever comes next says why
+                self._descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return self._descriptor >= 0
+
+    def sync(self) -> bool:
+        """What was written since it was found quick lasts; False: that is not known, and each file tells for itself.
+
+        Other programs' data are written too: where those take long, it is left alone for a while.
+        """
+        began_s = monotonic()
+        lasts: bool = _LIBC.syncfs(self._descriptor) == 0
+        if monotonic() - began_s > LONG_S:
+            self._not_before_s = monotonic() + LEFT_ALONE_S
+        return lasts
 
 
 def fsync_file(path: Path | str) -> None:

@@ -6,6 +6,7 @@ import os
 from collections import defaultdict, deque
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Self
 
@@ -15,14 +16,17 @@ from batchgen.errors import StorageError
 from batchgen.store import contents, durable, leftovers
 from batchgen.store.as_left import last_run
 from batchgen.store.database import DamagedError
+from batchgen.store.desk import keep_elsewhere
 from batchgen.store.file_system import refuse_network
+from batchgen.store.handed import Opening
+from batchgen.store.keeper import keeper_process
 from batchgen.store.ledger_file import begin_anew, look_at_ledger, open_ledger
 from batchgen.store.lock import FolderLock
 from batchgen.store.names import AREAS, PICTURE_PART, SIDECAR_PART, Spot, spot, stem_name
 from batchgen.store.pictures import PictureSink
 from batchgen.store.rescue import bring_home, has_rescued
 from batchgen.store.rows import AttemptRow, PictureRow, RunRow
-from batchgen.store.run_log import RunLog
+from batchgen.store.slots import Slots, shared_memory
 from batchgen.store.tree import Tree, disk_errors, is_file, is_folder
 from batchgen.store.writer import Writer
 
@@ -54,6 +58,7 @@ class OutputFolder:
         self._tree = tree
         self._lock = lock
         self._disk = CapacityLimiter(DISK_THREADS)
+        self._slots: Slots | None = None
         self.ledger = ledger
         self.set_aside = set_aside
         """Where a damaged ledger went, if this one began anew."""
@@ -127,20 +132,32 @@ class OutputFolder:
     @asynccontextmanager
     async def writer(self, run: str) -> AsyncIterator[Writer]:
         """What keeps the run's pictures, attempts and events; all that it was given is on the disk at the end."""
-        with disk_errors(self.root):
-            log = await to_thread.run_sync(RunLog, self._tree, run)
-            first = await to_thread.run_sync(self.ledger.next_attempt)
-        writer = Writer(self._tree, self.ledger, log, first)
-        try:
-            yield writer
-        finally:
-            with CancelScope(shield=True):
-                await writer.close()
-                await to_thread.run_sync(log.close)
+        with ExitStack() as stack:
+            with disk_errors(self.root):
+                first = await to_thread.run_sync(self.ledger.next_attempt)
+                memory = shared_memory()
+                stack.callback(os.close, memory)
+                self._slots = Slots(memory)
+                stack.callback(setattr, self, "_slots", None)
+                keeper = keeper_process(self._lock.descriptor, memory)
+                line = await to_thread.run_sync(keeper.__enter__)
+            try:
+                with disk_errors(self.root):
+                    opening = Opening(self.root, self._tree.rescue, run, self.ledger.run)
+                    elsewhere = partial(keep_elsewhere, self._tree, self._slots)
+                    writer = await Writer.opened(line, opening, first, elsewhere)
+                try:
+                    yield writer
+                finally:
+                    with CancelScope(shield=True):
+                        await writer.close()
+            finally:
+                with CancelScope(shield=True):
+                    await to_thread.run_sync(keeper.__exit__, None, None, None)
 
     def sink(self, task: Task) -> PictureSink:
         """Where the bytes of one attempt at this task go; touches no disk yet."""
-        return PictureSink(self._tree, task, self._disk)
+        return PictureSink(self._tree, task, self._disk, self._slots)
 
     def forget(self, stem: str) -> None:
         """Move the stale sidecar of a missing picture out of the way, so that the picture can be made again.

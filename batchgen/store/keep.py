@@ -15,15 +15,13 @@ import hashlib
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from batchgen.errors import StorageError
 from batchgen.store import durable
 from batchgen.store.names import PICTURE_PART
+from batchgen.store.side_by_side import apply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,11 +31,8 @@ if TYPE_CHECKING:
     from batchgen.store.rows import PictureRow
     from batchgen.store.tree import Tree
 
-T = TypeVar("T")
-
-AT_ONCE: Final = 32
-"""Threads for pictures side by side where the disk is slow, so that it takes its time once for all; each holds a file
-descriptor. Where it is not, threads would cost more than they save."""
+TOGETHER: Final = 4
+"""So many pictures are worth a flush of their whole file system."""
 _BLOCK_BYTES: Final = 1024 * 1024
 
 
@@ -50,7 +45,7 @@ class Parcel:
     """The picture's final name, without its folder."""
     sidecar: bytes
     row: PictureRow
-    content: bytes | bytearray = field(default=b"", repr=False)
+    content: bytes | bytearray | memoryview = field(default=b"", repr=False)
     """The picture, where no file holds it."""
     descriptor: int = -1
     """A file that holds it, open for reading; whoever keeps the parcel closes it."""
@@ -73,14 +68,26 @@ def put(tree: Tree, parcels: Sequence[Parcel]) -> None:
         found = folders.get(parcel.place.folder)
         return found or folders.setdefault(parcel.place.folder, str(tree.ready(parcel.place.folder, looked_at, made)))
 
-    sound = _each(parcels, lambda parcel: _write_parts(folder_of(parcel), parcel), side_by_side=True)
+    sound = _write_all(tree, parcels, folder_of)
     sound = _let_last(tree, made, sound, folder_of)
     sound = _each(sound, lambda parcel: _rename(folder_of(parcel), parcel, parcel.place.picture_part, parcel.file))
-    sound = _fsync_folders(sound, folder_of)
+    sound = _fsync_folders(tree, sound, folder_of)
     sound = _each(
         sound, lambda parcel: _rename(folder_of(parcel), parcel, parcel.place.sidecar_part, parcel.place.sidecar)
     )
-    _fsync_folders(sound, folder_of)
+    _fsync_folders(tree, sound, folder_of)
+
+
+def _write_all(tree: Tree, parcels: Sequence[Parcel], folder_of: Callable[[Parcel], str]) -> list[Parcel]:
+    """All parts whole and durable: where the disk is slow by one flush for all, else each by its own."""
+    if len(parcels) >= TOGETHER and tree.file_system.is_quick():
+        written = _each(parcels, lambda parcel: _write_parts(folder_of(parcel), parcel, lasting=False))
+        if tree.file_system.sync():
+            return written
+        for parcel in written:
+            _unlink(*_parts(folder_of(parcel), parcel))
+        parcels = written
+    return _each(parcels, lambda parcel: _write_parts(folder_of(parcel), parcel), side_by_side=True)
 
 
 def _each(parcels: Sequence[Parcel], step: Callable[[Parcel], None], *, side_by_side: bool = False) -> list[Parcel]:
@@ -92,57 +99,24 @@ def _each(parcels: Sequence[Parcel], step: Callable[[Parcel], None], *, side_by_
         except (OSError, StorageError) as error:
             parcel.error = error
 
-    _apply(take, parcels, side_by_side=side_by_side)
+    apply(take, parcels, side_by_side=side_by_side)
     return [parcel for parcel in parcels if parcel.error is None]
 
 
-def _apply(step: Callable[[T], None], to: Sequence[T], *, side_by_side: bool = True) -> None:
-    """The step to each: one after another while that is quick."""
-    if side_by_side and len(to) > 1 and durable.is_slow():
-        _side_by_side(step, to)
-    else:
-        for each in to:
-            step(each)
+def _parts(folder: str, parcel: Parcel) -> tuple[str, str]:
+    """The picture's and the sidecar's."""
+    return f"{folder}/{parcel.place.picture_part}", f"{folder}/{parcel.place.sidecar_part}"
 
 
-def _side_by_side(step: Callable[[T], None], to: Sequence[T]) -> None:
-    """In as many threads as are to be had, this one among them."""
-    left: SimpleQueue[T] = SimpleQueue()
-    errors: list[Exception] = []
-    for each in to:
-        left.put(each)
-
-    def work() -> None:
-        with suppress(Empty):
-            while True:
-                each = left.get_nowait()
-                try:
-                    step(each)
-                except Exception as error:  # noqa: BLE001 - for whoever waits below
-                    errors.append(error)
-
-    helpers: list[Thread] = []
-    with suppress(RuntimeError):  # the system gives no more
-        for _ in range(min(AT_ONCE, len(to)) - 1):
-            helper = Thread(target=work, name="batchgen-disk")
-            helper.start()
-            helpers.append(helper)
-    work()
-    for helper in helpers:
-        helper.join()
-    if errors:
-        raise errors[0]
-
-
-def _write_parts(folder: str, parcel: Parcel) -> None:
-    """Both parts, whole and durable; where that fails none stays."""
+def _write_parts(folder: str, parcel: Parcel, *, lasting: bool = True) -> None:
+    """Both parts, whole and, if `lasting`, durable; where that fails none stays."""
     written = [parcel.streamed] if parcel.streamed else []
     try:
         _refuse_taken(f"{folder}/{parcel.file}", f"{folder}/{parcel.place.sidecar}")
-        part = f"{folder}/{parcel.place.picture_part}"
-        _twice(part, partial(_write_picture, parcel))
-        written = [part]
-        _twice(f"{folder}/{parcel.place.sidecar_part}", lambda path: durable.write_new(path, parcel.sidecar))
+        picture, sidecar = _parts(folder, parcel)
+        _twice(picture, lambda path: _write_picture(parcel, path, lasting=lasting))
+        written = [picture]
+        _twice(sidecar, lambda path: durable.write_new(path, parcel.sidecar, lasting=lasting))
         parcel.whole = True
     except BaseException:
         _unlink(*written)
@@ -166,15 +140,16 @@ def _twice(part: str, write: Callable[[str], None]) -> None:
             raise
 
 
-def _write_picture(parcel: Parcel, part: str) -> None:
+def _write_picture(parcel: Parcel, part: str, *, lasting: bool) -> None:
     if parcel.descriptor < 0:
-        durable.write_new(part, parcel.content)
+        durable.write_new(part, parcel.content, lasting=lasting)
     elif parcel.streamed is None:
         _copy_new(parcel.descriptor, part, parcel.row)
     else:
         streamed, parcel.streamed = parcel.streamed, None
         try:
-            durable.fsync(parcel.descriptor)
+            if lasting:
+                durable.fsync(parcel.descriptor)
             if streamed != part:
                 durable.rename_new(streamed, part)
         except BaseException:
@@ -228,9 +203,9 @@ def _rename(folder: str, parcel: Parcel, part: str, file: str) -> None:
         raise
 
 
-def _fsync_folders(parcels: Sequence[Parcel], folder_of: Callable[[Parcel], str]) -> list[Parcel]:
+def _fsync_folders(tree: Tree, parcels: Sequence[Parcel], folder_of: Callable[[Parcel], str]) -> list[Parcel]:
     """Each folder once, however many pictures it got; those whose folder lasts."""
-    errors = _fsync_each(map(folder_of, parcels))
+    errors = _fsync_each(tree, map(folder_of, parcels))
     for parcel in parcels if errors else ():
         parcel.error = errors.get(folder_of(parcel))
     return [parcel for parcel in parcels if parcel.error is None]
@@ -240,7 +215,7 @@ def _let_last(
     tree: Tree, made: Mapping[str, Sequence[str]], parcels: Sequence[Parcel], folder_of: Callable[[Parcel], str]
 ) -> list[Parcel]:
     """The folders that were made for a batch last, before anything in them counts: what each is in, once."""
-    errors = _fsync_each(made)
+    errors = _fsync_each(tree, made)
     tree.lasts(path for parent, paths in made.items() if parent not in errors for path in paths)
     for parent, error in errors.items():
         for parcel in parcels:
@@ -249,9 +224,12 @@ def _let_last(
     return [parcel for parcel in parcels if parcel.error is None]
 
 
-def _fsync_each(folders: Iterable[str]) -> dict[str, OSError]:
-    """Each once; what went wrong, by folder."""
+def _fsync_each(tree: Tree, folders: Iterable[str]) -> dict[str, OSError]:
+    """Each once, or all by one flush; what went wrong, by folder."""
     errors: dict[str, OSError] = {}
+    each = list(dict.fromkeys(folders))
+    if len(each) >= TOGETHER and tree.file_system.is_quick() and tree.file_system.sync():
+        return errors
 
     def fsync(folder: str) -> None:
         try:
@@ -259,7 +237,7 @@ def _fsync_each(folders: Iterable[str]) -> dict[str, OSError]:
         except OSError as error:
             errors[folder] = error
 
-    _apply(fsync, list(dict.fromkeys(folders)))
+    apply(fsync, each)
     return errors
 
 

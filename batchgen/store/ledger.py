@@ -31,7 +31,8 @@ class Ledger(LedgerReader):
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         super().__init__(connection, path)
-        self._run: int | None = None
+        self.run: int | None = None
+        """The number of the run that writes to it."""
 
     @classmethod
     def open(cls, root: Path) -> Self:
@@ -56,6 +57,21 @@ class Ledger(LedgerReader):
         if is_new:
             durable.fsync_folder(root)
         return cls(connection, path)
+
+    @classmethod
+    def go_on(cls, root: Path, run: int | None) -> Self:
+        """A second connection to a ledger that is open, for a run that has begun.
+
+        Raises:
+            StorageError: As for `open`.
+        """
+        path = root / LEDGER
+        with faults(path):
+            connection = connect(path, f"{path.absolute().as_uri()}?mode=rw")
+            connection.execute("PRAGMA synchronous = FULL")
+        ledger = cls(connection, path)
+        ledger.run = run
+        return ledger
 
     def adopt(self, found: Collection[tuple[PictureRow, Sequence[AttemptRow]]]) -> None:
         """Pictures that the disk holds and this ledger did not know, with all attempts at them."""
@@ -94,7 +110,7 @@ class Ledger(LedgerReader):
     def begin(self, run: RunRow) -> None:
         """A run begins."""
         with self._writing() as db:
-            self._run = db.execute(
+            self.run = db.execute(
                 "INSERT INTO runs (id, started, tasks, orphaned, settings, job) VALUES (?, ?, ?, ?, ?, ?)",
                 (run.id, run.started, run.tasks, run.orphaned, json.dumps(asdict(run.asked)), run.job),
             ).lastrowid
@@ -106,22 +122,22 @@ class Ledger(LedgerReader):
             StorageError: It is not, and nothing of it is written.
         """
         with self._writing() as db:
-            db.executemany(_BEGIN, [_begun(seq, self._run, row) for seq, row in changes.started])
+            db.executemany(_BEGIN, [_begun(seq, self.run, row) for seq, row in changes.started])
             db.executemany(_SETTLE, [_settled(seq, attempt) for seq, attempt in changes.settled])
             db.executemany("DELETE FROM attempts WHERE seq = ?", [(seq,) for seq in changes.withdrawn])
             db.executemany("INSERT INTO pictures VALUES (NULL, ?, ?, ?, ?, ?, ?)", changes.pictures)
             db.executemany("DELETE FROM failures WHERE task = ?", [(row.task_id,) for row in changes.pictures])
-            db.executemany(_FAIL, [_failed(failure, self._run) for failure in changes.failures])
+            db.executemany(_FAIL, [_failed(failure, self.run) for failure in changes.failures])
 
     def fail(self, failures: Iterable[FailureRow]) -> None:
         """Tasks that ended without a picture."""
         with self._writing() as db:
-            db.executemany(_FAIL, [_failed(failure, self._run) for failure in failures])
+            db.executemany(_FAIL, [_failed(failure, self.run) for failure in failures])
 
     def end(self, *, ended: str, ending: str, why: str) -> None:
         """The run has ended in order."""
         with self._writing() as db:
-            db.execute("UPDATE runs SET ended = ?, ending = ?, why = ? WHERE seq = ?", (ended, ending, why, self._run))
+            db.execute("UPDATE runs SET ended = ?, ending = ?, why = ? WHERE seq = ?", (ended, ending, why, self.run))
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK = ".lock"
+LAST_WORDS_S = 10.0
+"""How long to wait for the process that keeps the pictures of a run that was killed (see keeper.py)."""
+LOOK_AGAIN_S = 0.01
 _MOST_BYTES = 4096
 
 
@@ -27,6 +31,17 @@ class Owner:
     pid: int
     host: str
     run: str
+
+    @property
+    def is_dead(self) -> bool:
+        """Is there no such process on this machine any more?"""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return self.host == socket.gethostname()
+        except OSError:  # somebody else's
+            return False
+        return False
 
     def __str__(self) -> str:
         return f"run {self.run}, process {self.pid} on {self.host}"
@@ -39,7 +54,8 @@ class FolderLock:
     """
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        self.descriptor = descriptor
+        """Whoever has it open too holds the lock as well."""
 
     @classmethod
     def take(cls, root: Path, run: str) -> Self:
@@ -67,12 +83,12 @@ class FolderLock:
     def release(self) -> None:
         """Let the next run have the folder."""
         with suppress(OSError):  # a disk that takes nothing more leaves a name of nobody there
-            os.ftruncate(self._descriptor, 0)
-        os.close(self._descriptor)
+            os.ftruncate(self.descriptor, 0)
+        os.close(self.descriptor)
 
 
 def owner(root: Path) -> Owner | None:
-    """The run that has the folder just now, or None; takes nothing."""
+    """The run that has the folder just now, or None, as where it is dead and its last words are kept; takes nothing."""
     path = root / LOCK
     try:
         if not is_file(path):
@@ -83,7 +99,8 @@ def owner(root: Path) -> Owner | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _read(descriptor) or Owner(pid=0, host="?", run="?")
+        found = _read(descriptor) or Owner(pid=0, host="?", run="?")
+        return None if found.is_dead else found
     finally:
         os.close(descriptor)
     return None
@@ -91,6 +108,7 @@ def owner(root: Path) -> Owner | None:
 
 def _own(descriptor: int, root: Path) -> None:
     """Lock it, unless another run has; who only looks has it for an instant too, but shared."""
+    until_s = time.monotonic() + LAST_WORDS_S
     while True:
         with suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,6 +117,9 @@ def _own(descriptor: int, root: Path) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = _read(descriptor)
+            if owner is not None and owner.is_dead and time.monotonic() < until_s:
+                time.sleep(LOOK_AGAIN_S)
+                continue
             raise OwnedError(
                 f"{root}: another run owns this folder ({owner or 'it does not say which'}); "
                 "wait for its end, or give another folder with --output"

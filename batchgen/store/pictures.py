@@ -1,9 +1,10 @@
-"""One attempt's picture: checked as its bytes pass, then wrapped as the `Parcel` that is kept."""
+"""One attempt's picture: checked as its bytes pass, then wrapped, to be kept."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -15,11 +16,12 @@ from anyio import CancelScope, to_thread
 from batchgen.errors import StorageError
 from batchgen.model import Picture
 from batchgen.store import durable
-from batchgen.store.keep import Parcel, copy
+from batchgen.store.handed import Wrapped
+from batchgen.store.keep import copy
 from batchgen.store.names import FILTERED, IMAGES, spot
 from batchgen.store.rescue import lost, rescue_tree, words_of
-from batchgen.store.rows import PictureRow
-from batchgen.store.structure import StructureCheck
+from batchgen.store.slots import SLOT_BYTES
+from batchgen.store.structure import StructureCheck, look_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,11 +30,12 @@ if TYPE_CHECKING:
     from anyio import CapacityLimiter
 
     from batchgen.model import Task
+    from batchgen.store.sidecar import Sidecar
+    from batchgen.store.slots import Slots
     from batchgen.store.tree import Tree
 
-    Block = bytearray | memoryview
+    Block = bytes | memoryview
 
-BUFFER_BYTES: Final = 384 * 1024
 BLOCK_BYTES: Final = 64 * 1024
 """Of a picture that streams, what comes in less is gathered to so much."""
 BEGINNING_BYTES: Final = 2048
@@ -41,25 +44,30 @@ _NEW_PART: Final = durable.NEW_FILE ^ os.O_WRONLY | os.O_RDWR
 
 
 class PictureSink:
-    """Where one attempt's bytes go. Whatever happens, `discard` ends it: after `wrap` it changes nothing.
+    """Where one attempt's bytes go. Whatever happens, `discard` ends it; what was wrapped it leaves as it is.
 
     Up to 384 KiB are held; what is larger streams to `images/<stem>.part`, since neither its format nor whether it was
     filtered is needed for that name. Where the disk fails meanwhile it goes on in the rescue place; a LostError says
     that there it failed too.
     """
 
-    def __init__(self, tree: Tree, task: Task, disk: CapacityLimiter) -> None:
+    def __init__(self, tree: Tree, task: Task, disk: CapacityLimiter, slots: Slots | None = None) -> None:
+        """`slots` are shared with whoever keeps the picture."""
         self._tree = tree
         self._task = task
         self._disk = disk
         self._stem = task.stem
         self._spot = spot(IMAGES, self._stem)
-        self._check = StructureCheck()
-        self._digest = hashlib.sha256()
+        self._stored: _Stored | None = None
         self._size_bytes = 0
-        self._beginning = b""
-        self._buffer = bytearray()
+        self._slots = slots
+        self._slot: int | None = None
+        self._buffer: memoryview | None = None
+        self._held_bytes = 0
+        """Of the buffer."""
+        self._most_held_bytes = SLOT_BYTES
         self._part: _Part | None = None
+        self._given: _Part | None = None
         self._stored_bytes = 0
         self._picture: Picture | None = None
         self._why = ""
@@ -68,33 +76,53 @@ class PictureSink:
     @property
     def beginning(self) -> bytes:
         """The first 2 KiB of what came, to quote where it is no picture."""
-        return self._beginning
+        return self._stored.beginning if self._stored else bytes(self._held()[:BEGINNING_BYTES])
 
     @property
     def picture_file(self) -> str:
         """The picture's final name without its folder, as its sidecar gives it; once `finish` found it whole."""
         return f"{self._spot.name}.{self._whole().extension}"
 
+    def expect(self, size_bytes: int) -> None:
+        """So many bytes are said to come: what will stream to the disk all the same is not held before."""
+        if size_bytes > SLOT_BYTES:
+            self._most_held_bytes = BLOCK_BYTES
+
     async def write(self, chunk: bytes) -> None:
         """Take the next bytes of the answer."""
-        self._check.feed(chunk)
-        self._digest.update(chunk)
         self._size_bytes += len(chunk)
-        if len(self._beginning) < BEGINNING_BYTES:
-            self._beginning += bytes(chunk[: BEGINNING_BYTES - len(self._beginning)])
-        if len(self._buffer) + len(chunk) > (BLOCK_BYTES if self._part else BUFFER_BYTES):
+        if self._held_bytes + len(chunk) > self._most_held_bytes:
+            self._most_held_bytes = BLOCK_BYTES
             await self._flush()
             left = memoryview(chunk)
             while len(left) > BLOCK_BYTES:  # as it came, without a copy
-                await self._store(left[:BUFFER_BYTES])
-                left = left[BUFFER_BYTES:]
-            self._buffer += left
+                await self._store(left[:SLOT_BYTES])
+                left = left[SLOT_BYTES:]
+            self._hold(left)
         else:
-            self._buffer += chunk
+            self._hold(chunk)
+
+    def _hold(self, chunk: Block) -> None:
+        if self._buffer is None:
+            self._buffer = self._room()
+        end = self._held_bytes + len(chunk)
+        self._buffer[self._held_bytes : end] = chunk
+        self._held_bytes = end
+
+    def _room(self) -> memoryview:
+        if self._slots is not None and (slot := self._slots.take()) is not None:
+            self._slot = slot
+            return self._slots.at(slot)
+        return memoryview(bytearray(SLOT_BYTES))
+
+    def _held(self) -> memoryview:
+        return self._buffer[: self._held_bytes] if self._buffer else memoryview(b"")
 
     async def finish(self) -> Picture | str:
         """The facts of a whole picture, or in one line what is wrong (a `CutOff`, a `NotAPicture` or another flaw)."""
-        shape = self._check.end()
+        if self._stored:
+            await self._flush()
+        shape = self._stored.check.end() if self._stored else look_at(self._held())
         if isinstance(shape, str):
             return shape
         self._picture = Picture(
@@ -102,45 +130,47 @@ class PictureSink:
             width=shape.width,
             height=shape.height,
             size_bytes=self._size_bytes,
-            sha256=self._digest.hexdigest(),
         )
         return self._picture
 
-    async def wrap(self, sidecar: bytes, *, filtered: bool = False) -> Parcel:
-        """The picture that `finish` found whole, to be kept with its sidecar; from here on it is no longer the sink's.
+    async def wrap(self, sidecar: Sidecar, *, filtered: bool = False) -> Wrapped:
+        """The picture that `finish` found whole, to be kept with its sidecar; `discard` it once it is.
 
         A cancellation waits until it is done.
         """
-        picture = self._whole()
+        picture, part = self._whole(), self._part
         place = spot(FILTERED, self._stem) if filtered else self._spot
         await self._complete_part()
-        parcel = Parcel(
-            place=place,
+        self._part, self._given = None, part
+        return Wrapped(
+            folder=str(place.folder),
+            name=place.name,
             file=self.picture_file,
+            task_id=self._task.id,
+            task_index=self._task.index,
+            size_bytes=picture.size_bytes,
+            sha256=self._stored.digest.hexdigest() if self._stored else "",
             sidecar=sidecar,
-            row=PictureRow(
-                task_id=self._task.id,
-                task_index=self._task.index,
-                path=f"{place.folder}/{self.picture_file}",
-                size_bytes=picture.size_bytes,
-                sha256=picture.sha256,
-                sidecar_sha256=hashlib.sha256(sidecar).hexdigest(),
-            ),
-            content=self._buffer,
-            streamed=str(self._part.path) if self._part else None,
-            descriptor=self._part.descriptor if self._part else -1,
-            error=StorageError(self._why) if self._why else None,
+            slot=self._slot,
+            content=pickle.PickleBuffer(b"" if self._slot is not None else self._held()),
+            streamed=str(part.path) if part else None,
+            process=os.getpid() if part else 0,
+            descriptor=part.descriptor if part else -1,
+            why=self._why,
         )
-        self._buffer, self._part = bytearray(), None
-        return parcel
 
     async def discard(self) -> None:
-        """Forget everything and remove this sink's `.part`; harmless when repeated or after `wrap`."""
-        self._buffer = bytearray()
+        """Forget everything, and remove the `.part` unless it was wrapped; harmless when repeated."""
+        if self._slots and self._slot is not None:
+            self._slots.give_back(self._slot)
+        self._slot = self._buffer = None
         part, self._part = self._part, None
         if part is not None:
             with CancelScope(shield=True):
                 await self._leave(part)
+        given, self._given = self._given, None
+        if given is not None:
+            os.close(given.descriptor)
 
     def _whole(self) -> Picture:
         if self._picture is None:
@@ -149,12 +179,15 @@ class PictureSink:
 
     async def _flush(self) -> None:
         """The buffer goes to the `.part`."""
-        if self._buffer:
-            block, self._buffer = self._buffer, bytearray()
+        if self._held_bytes:
+            block, self._held_bytes = self._held(), 0
             await self._store(block)
 
     async def _store(self, block: Block) -> None:
         """A block goes to the `.part`; a cancellation waits for it, so that no thread writes behind a `discard`."""
+        if self._stored is None:
+            self._stored = _Stored(bytes(block[:BEGINNING_BYTES]))
+        self._stored.pass_on(block)
         with CancelScope(shield=True):
             try:
                 if self._part is None:
@@ -198,11 +231,24 @@ class PictureSink:
         return _Part(path, descriptor, await aiofiles.open(descriptor, "wb", closefd=False))
 
     async def _complete_part(self) -> None:
-        """Where the picture was streamed: its last bytes; who keeps it makes them durable, on the same open file."""
+        """Who keeps what was streamed makes it durable, on the same open file."""
         if self._part is not None:
             with CancelScope(shield=True):
-                await self._flush()
                 await self._part.end()
+
+
+class _Stored:
+    """What of a picture went to a `.part`, and is not held any more."""
+
+    def __init__(self, beginning: bytes) -> None:
+        self.beginning = beginning
+        self.check = StructureCheck()
+        self.digest = hashlib.sha256()
+
+    def pass_on(self, block: Block) -> None:
+        """The next bytes."""
+        self.check.feed(block)
+        self.digest.update(block)
 
 
 @dataclass(frozen=True, slots=True)

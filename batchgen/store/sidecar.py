@@ -11,20 +11,20 @@ import json
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from batchgen.json_text import json_bytes
 from batchgen.model import Attempt, Billing, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchgen.model import Picture, Success, Task
+    from batchgen.model import Success, Task
 
 T = TypeVar("T", str, int)
 D = TypeVar("D", int, None)
 
 SCHEMA_VERSION = 1
-_AS_IT_IS = json.JSONEncoder(ensure_ascii=False)
 _LARGEST = 2**63 - 1
 """What SQLite holds."""
 
@@ -36,6 +36,17 @@ class Cost:
     credits: Decimal
     usd: Decimal
     prices: str
+
+
+class Sidecar(NamedTuple):
+    """A whole document but for its picture's SHA-256, which goes between these once it is worked out."""
+
+    before: bytes
+    after: bytes
+
+    def naming(self, sha256: str) -> bytes:
+        """The document of a picture with this digest."""
+        return b"".join((self.before, sha256.encode(), self.after))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +82,9 @@ def sidecar(  # noqa: PLR0913 - one argument for each part of the document
     attempts: Sequence[Attempt],
     cost: Cost | None,
     made: str,
-) -> bytes:
+) -> Sidecar:
     """The whole document; `made` is UTC in ISO 8601, `picture_file` the picture's name beside the sidecar."""
-    document = {
+    before = {
         "schema_version": SCHEMA_VERSION,
         "batchgen": version,
         "made": made,
@@ -93,14 +104,15 @@ def sidecar(  # noqa: PLR0913 - one argument for each part of the document
             "finish_reason": success.finish_reason,
             "request_id": success.request_id,
         },
-        "picture": _picture(success.picture, picture_file),
-        "attempts": [_attempt(attempt) for attempt in attempts],
     }
-    # A line for each part: quick to write, and to look at.
-    lines = ",\n".join(f'  "{name}": {_AS_IT_IS.encode(part)}' for name, part in document.items())
-    text = f'{{\n{lines},\n  "cost": {_cost(cost)}\n}}\n'
-    # Half a surrogate pair (a header that is no UTF-8) becomes its JSON escape: a picture is not lost for it.
-    return text.encode("utf-8", "backslashreplace")
+    # A line for each part: to look at.
+    lines = b"".join([b'  "%b": %b,\n' % (name.encode(), json_bytes(part)) for name, part in before.items()])
+    picture, tries = success.picture, json_bytes([_attempt(attempt) for attempt in attempts])
+    shape = f'"format":"{picture.format}","width":{picture.width},"height":{picture.height}'.encode()
+    return Sidecar(
+        b'{\n%b  "picture": {"file":%b,"bytes":%d,"sha256":"' % (lines, json_bytes(picture_file), picture.size_bytes),
+        b'",%b},\n  "attempts": %b,\n  "cost": %b\n}\n' % (shape, tries, _cost(cost)),
+    )
 
 
 def _request(task: Task) -> dict[str, Any]:
@@ -108,17 +120,6 @@ def _request(task: Task) -> dict[str, Any]:
     if task.image is None:
         return {"fields": fields}
     return {"fields": fields, "image": {"path": task.image.path, "sha256": task.image.sha256}}
-
-
-def _picture(picture: Picture, file: str) -> dict[str, Any]:
-    return {
-        "file": file,
-        "bytes": picture.size_bytes,
-        "sha256": picture.sha256,
-        "format": picture.format,
-        "width": picture.width,
-        "height": picture.height,
-    }
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
@@ -133,11 +134,11 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=64)
-def _cost(cost: Cost | None) -> str:
+def _cost(cost: Cost | None) -> bytes:
     """As JSON; there is one for each model."""
     if cost is None:
-        return "null"
-    return _AS_IT_IS.encode({"credits": _number(cost.credits), "usd": _number(cost.usd), "prices": cost.prices})
+        return b"null"
+    return json_bytes({"credits": _number(cost.credits), "usd": _number(cost.usd), "prices": cost.prices})
 
 
 def _number(amount: Decimal) -> int | float:

@@ -20,6 +20,7 @@ from batchgen.store.walks import (
     walk_jpeg,
     walk_png,
     walk_webp,
+    whole_png,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from batchgen.store.walks import Walk
 
-__all__ = ["CutOff", "NotAPicture", "Shape", "StructureCheck"]
+__all__ = ["CutOff", "NotAPicture", "Shape", "StructureCheck", "look_at"]
 
 _QUOTED_BYTES = 32
 _MARKER = re.compile(rb"\xff(?![\x00\xd0-\xd7])")  # an FF at the very end counts: what follows is not known yet
@@ -37,6 +38,16 @@ class NotAPicture(str):
     """A flaw of bytes that do not even begin like a picture."""
 
     __slots__ = ()
+
+
+def look_at(content: memoryview) -> Shape | str:
+    """As a check that was fed all of it."""
+    shape = whole_png(content)
+    if shape is not None:
+        return shape
+    check = StructureCheck()
+    check.feed(content)
+    return check.end()
 
 
 class StructureCheck:
@@ -51,7 +62,7 @@ class StructureCheck:
         self._size_bytes = 0
         self._behind_bytes = 0
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes | memoryview) -> None:
         """Look at the next bytes; of these nothing is kept but a field of a few bytes."""
         if len(self._beginning) < _QUOTED_BYTES:
             self._beginning += bytes(chunk[: _QUOTED_BYTES - len(self._beginning)])
@@ -76,7 +87,7 @@ class StructureCheck:
             return f"{count} after the end of the {name}"
         return self._verdict or self._not_a_picture()
 
-    def _end_of_piece(self, chunk: bytes, start: int) -> int:
+    def _end_of_piece(self, chunk: bytes | memoryview, start: int) -> int:
         if self._wanted != TO_MARKER:
             return min(start + self._wanted, len(chunk))
         marker = _MARKER.search(chunk, start)

@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,7 @@ class Tree:
                 f"{_shown(root)}: is too long a path for pictures below it; {_REMEDIES[errno.ENAMETOOLONG]}"
             )
         self.root = root
+        self.file_system = durable.FileSystem(root)
         self.rescue = rescue
         """A folder elsewhere for what can't be kept below this one (see rescue.py)."""
         self._durable: set[str] = set()
@@ -100,7 +101,9 @@ class Tree:
     def _make(self, parent: str, path: str, made: dict[str, list[str]] | None) -> None:
         with self._making:
             if not is_folder(path):
-                os.mkdir(path)  # noqa: PTH102 - text, which is quicker
+                with suppress(FileExistsError):  # a run and what keeps its pictures both make folders
+                    os.mkdir(path)  # noqa: PTH102 - text, which is quicker
+                is_folder(path)
                 self._durable.discard(path)
             if path in self._durable:
                 return

@@ -8,6 +8,7 @@ whatever the chunking.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from struct import Struct
 from typing import TYPE_CHECKING, TypeVar
 
 try:  # a twentieth of zlib's time; there are builds for the usual machines
@@ -24,7 +25,11 @@ TO_MARKER = 0
 """Instead of a count: everything up to and including the next 0xFF that may begin a JPEG marker."""
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_BEGINNING = PNG_SIGNATURE + b"\0\0\0\x0dIHDR"
 _LONGEST_PNG_CHUNK = 2**31 - 1
+_PNG_CHUNK_BYTES = 12
+"""Beside its data: length and name before it, a checksum behind it."""
+_PNG_CHUNK, _PNG_SIZE, _UINT32 = Struct(">I4s"), Struct(">II"), Struct(">I")
 
 _EOI, _SOI, _SOS = 0xD9, 0xD8, 0xDA
 _SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15 without DHT, JPG and DAC
@@ -102,6 +107,29 @@ def walk_png(place: Place) -> Walk[Shape]:
     if b"IDAT" not in seen:
         raise Flawed("PNG has no picture data (no IDAT)")
     return shape
+
+
+def whole_png(content: memoryview) -> Shape | None:
+    """The shape of a PNG that is all here and plainly whole, at a fifth of a walk's cost; None: a walk has to tell."""
+    if content[:16] != _PNG_BEGINNING:
+        return None
+    start, names, size = len(PNG_SIGNATURE), set[bytes](), len(content)
+    while start + _PNG_CHUNK_BYTES <= size:
+        length, name = _PNG_CHUNK.unpack_from(content, start)
+        end = start + _PNG_CHUNK_BYTES + length
+        if (
+            not name.isalpha()
+            or end > size
+            or crc32(content[start + 4 : end - 4]) != _UINT32.unpack_from(content, end - 4)[0]
+        ):
+            return None
+        names.add(name)
+        start = end
+        if name == b"IEND":
+            break
+    width, height = _PNG_SIZE.unpack_from(content, 16)
+    is_whole = start == size and {b"IDAT", b"IEND"} <= names and width and height
+    return Shape("png", width, height) if is_whole else None
 
 
 def _ihdr() -> Walk[Shape]:

@@ -1,93 +1,73 @@
-"""The one thread that makes a run last: it takes all that waits and brings it to the disk in one go.
-
-In a batch the pictures go first, in their order of writing (keep.py); then one transaction of the ledger settles what
-has ended and begins what is next; then the callers go on. So an attempt is in the ledger, durably, before a byte of its
-request leaves, and what a batch costs is shared by all in it.
-"""
+"""The run's side of the line to what makes it last: it hands over, and waits for the answer."""
 
 from __future__ import annotations
 
 import asyncio
-import queue
-import threading
-import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from math import inf
+from typing import TYPE_CHECKING, Any
 
-from anyio import CancelScope, to_thread
+import anyio
+from anyio import to_thread
 
 from batchgen.errors import StorageError
-from batchgen.model import Attempt
-from batchgen.store.rescue import keep
-from batchgen.store.room import Room
-from batchgen.store.rows import AttemptRow, Changes, FailureRow
+from batchgen.store.handed import Begin, Close, Keep, Messages, Settle, framed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    import socket
+    from collections.abc import Callable, Collection
+    from pathlib import Path
 
-    from batchgen.store.keep import Parcel
-    from batchgen.store.ledger import Ledger
-    from batchgen.store.run_log import RunLog
-    from batchgen.store.tree import Tree
+    from batchgen.model import Attempt
+    from batchgen.store.handed import Answer, Item, Opening, Wrapped
+    from batchgen.store.rows import AttemptRow, FailureRow
 
-MOST_AT_ONCE: Final = 256
-GATHER_S: Final = 0.002
-"""What comes so soon after the first of a batch goes with it: a commit costs the same whatever it brings."""
+    Elsewhere = Callable[[Wrapped, StorageError], StorageError]
 
-
-@dataclass(slots=True)
-class _Begin:
-    """An attempt that may be sent once this is in the ledger."""
-
-    number: int
-    row: AttemptRow
-    done: asyncio.Future[None]
-    held: bool = False
-    """There is no room for its answer yet: it comes with each batch until there is."""
-    error: Exception | None = None
+_OPENING = 0
+"""The number of what no attempt waits for: the beginning and the end."""
 
 
-@dataclass(slots=True)
-class _Keep:
-    """A picture, and the attempt that brought it."""
+class GoneError(StorageError):
+    """Nobody is at the other end of the line any more."""
 
-    number: int
-    attempt: Attempt
-    parcel: Parcel
-    done: asyncio.Future[None]
-    error: Exception | None = None
+    def __init__(self, root: Path) -> None:
+        super().__init__(f"{root}: the process that keeps its pictures was ended; run again: what is made stays")
 
 
-@dataclass(slots=True)
-class _Settle:
-    """An attempt that brought none; None: nothing of it was sent."""
-
-    number: int
-    attempt: Attempt | None
-
-
-if TYPE_CHECKING:
-    _Item = _Begin | _Keep | _Settle | FailureRow | bytes | None
-
-
-class Writer:
+class Writer(asyncio.Protocol):
     """Its methods are called on the event loop, and return at once or wait there for the disk."""
 
-    def __init__(self, tree: Tree, ledger: Ledger, log: RunLog, first: int) -> None:
+    def __init__(self, root: Path, first: int, elsewhere: Elsewhere) -> None:
         """`first` is the number of its first attempt."""
-        self._tree = tree
-        self._ledger = ledger
-        self._log = log
-        self._room: Room[_Begin] = Room(tree)
+        self._root = root
+        self._elsewhere = elsewhere
         self._next = first
         self._unsettled: dict[int, AttemptRow] = {}
-        self._broken: StorageError | None = None
-        """After this nothing is written to the ledger again: the next start reads what is there."""
-        self._unforeseen: Exception | None = None
-        self._waiting: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._work, name="batchgen-writer", daemon=True)
-        self._thread.start()
+        self._pending: dict[int, asyncio.Future[None]] = {}
+        self._waiting: list[Item] = []
+        self._came = Messages()
+        self._line: asyncio.Transport | None = None
+
+    @classmethod
+    async def opened(cls, line: socket.socket, opening: Opening, first: int, elsewhere: Elsewhere) -> Writer:
+        """The writer at the end of a line, once the other end is ready.
+
+        Pictures that can't be handed over any more are kept `elsewhere`, which blocks and gives the error to raise.
+
+        Raises:
+            OSError, StorageError: It can't keep anything in that place.
+        """
+        writer = cls(opening.root, first, elsewhere)
+        writer._line, _ = await writer._loop.create_unix_connection(lambda: writer, sock=line)
+        writer._line.writelines(framed(opening))
+        try:
+            await writer._answered(_OPENING)
+        except BaseException:
+            if writer._line is not None:  # else the loop would still watch what whoever gave it closes
+                writer._line.abort()
+            raise
+        return writer
 
     @property
     def unsettled(self) -> Collection[AttemptRow]:
@@ -102,111 +82,100 @@ class Writer:
         """
         number, self._next = self._next, self._next + 1
         self._unsettled[number] = row
-        item = _Begin(number, row, self._loop.create_future())
-        self._waiting.put(item)
+        self._hand(Begin(number, row))
         try:
-            await item.done
+            await self._answered(number)
         except BaseException:
             self.settle(number, None)
             raise
         return number
 
-    async def keep(self, number: int, attempt: Attempt, parcel: Parcel) -> None:
+    async def keep(self, number: int, attempt: Attempt, wrapped: Wrapped) -> None:
         """A picture, its sidecar and the attempt that brought it last; a cancellation waits until they do.
 
         Raises:
             OSError, StorageError: They do not. What can be finished the next start finishes, and the attempt is still
                 to be settled.
         """
-        item = _Keep(number, attempt, parcel, self._loop.create_future())
-        self._waiting.put(item)
-        with CancelScope(shield=True):
-            await item.done
+        self._hand(Keep(number, attempt, wrapped))
+        answer = _Awaited(loop=self._loop)
+        try:
+            await self._answered(number, answer)
+        except GoneError as gone:
+            raise await to_thread.run_sync(self._elsewhere, wrapped, gone) from gone
+        except asyncio.CancelledError:
+            if anyio.current_effective_deadline() > -inf:
+                raise  # asyncio's own; a scope's comes again at the next wait
+            answer.result()
         del self._unsettled[number]
 
     def settle(self, number: int, attempt: Attempt | None) -> None:
         """What came of an attempt that brought no picture; None: nothing of it was sent, and it never was."""
         del self._unsettled[number]
-        self._waiting.put(_Settle(number, attempt))
+        self._hand(Settle(number, attempt))
 
     def fail(self, row: FailureRow) -> None:
         """A task has ended without a picture."""
-        self._waiting.put(row)
+        self._hand(row)
 
     def note(self, line: bytes) -> None:
         """A line for the run's events."""
-        self._waiting.put(line)
+        self._hand(line)
 
     async def close(self) -> None:
         """Everything that was handed in is on the disk, as far as the disk took it; what was not foreseen is raised."""
-        self._waiting.put(None)
-        await to_thread.run_sync(self._thread.join)
-        if self._unforeseen is not None:
-            raise self._unforeseen
-
-    def _work(self) -> None:
-        going_on = True
-        while going_on:
-            first = self._waiting.get()
-            time.sleep(GATHER_S)
-            batch: list[_Item] = [first, *self._room.held]
-            while len(batch) < MOST_AT_ONCE and not self._waiting.empty():
-                batch.append(self._waiting.get())
-            going_on = None not in batch
-            callers = [item for item in batch if isinstance(item, _Begin | _Keep)]
-            try:
-                self._bring(batch)
-            except Exception as error:  # noqa: BLE001 - whoever waits gets it, and is never left waiting
-                self._unforeseen = error
-                for item in callers:
-                    item.error = item.error or error
-            if callers:
-                self._loop.call_soon_threadsafe(_answer, callers)
-
-    def _bring(self, batch: Sequence[_Item]) -> None:
-        """One batch to the disk."""
-        kept = [item for item in batch if isinstance(item, _Keep)]
-        keep(self._tree, [item.parcel for item in kept])
-        for item in kept:
-            item.error = item.parcel.error
-            self._room.note(item.parcel.row.size_bytes)
-        begun = [item for item in batch if isinstance(item, _Begin)]
+        self._hand(Close())
         try:
-            self._room.let_in(begun, {item.number for item in batch if isinstance(item, _Keep | _Settle)})
-            self._commit(batch)
-        except StorageError as error:
-            for each in begun:  # what is kept is kept, whatever the ledger says: the next start adopts it
-                each.error = each.error or error
-        self._log.write([item for item in batch if isinstance(item, bytes)])
+            await self._answered(_OPENING)
+        finally:
+            if self._line is not None:
+                self._line.close()
 
-    def _commit(self, batch: Sequence[_Item]) -> None:
-        if self._broken is not None:
-            raise self._broken
-        changes = Changes()
-        for item in batch:
-            match item:
-                case _Begin(error=None, held=False):
-                    changes.started.append((item.number, item.row))
-                case _Keep(error=None):
-                    changes.settled.append((item.number, item.attempt))
-                    changes.pictures.append(item.parcel.row)
-                case _Settle() if item.attempt is None:
-                    changes.withdrawn.append(item.number)
-                case _Settle(number=number, attempt=Attempt() as attempt):
-                    changes.settled.append((number, attempt))
-                case FailureRow():
-                    changes.failures.append(item)
-        if changes == Changes():
-            return
+    def _hand(self, item: Item) -> None:
+        """What is handed over in one turn of the loop travels together."""
+        if not self._waiting:
+            self._loop.call_soon(self._send)
+        self._waiting.append(item)
+
+    def _send(self) -> None:
+        items, self._waiting = self._waiting, []
+        if self._line is not None and not self._line.is_closing():
+            self._line.writelines(framed(items))
+
+    async def _answered(self, number: int, answer: asyncio.Future[None] | None = None) -> None:
+        """Wait for what the other end says."""
+        if self._line is None or self._line.is_closing():
+            raise GoneError(self._root)
+        answer = self._pending[number] = answer or self._loop.create_future()
         try:
-            self._ledger.commit(changes)
-        except StorageError as error:
-            self._broken = error
-            raise
+            await answer
+        finally:
+            self._pending.pop(number, None)
+
+    # What the line says
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        for answers in self._came.read(data):
+            for answer in answers:
+                self._take(answer)
+
+    def _take(self, answer: Answer) -> None:
+        waiting = self._pending.get(answer.number)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None) if answer.error is None else waiting.set_exception(answer.error)
+
+    def connection_lost(self, _error: Any) -> None:
+        """See asyncio.Protocol."""
+        self._line = None
+        for waiting in self._pending.values():
+            if not waiting.done():
+                waiting.set_exception(GoneError(self._root))
 
 
-def _answer(callers: Sequence[_Begin | _Keep]) -> None:
-    """On the event loop: those who waited go on."""
-    for item in callers:
-        if not item.done.done() and not (isinstance(item, _Begin) and item.held):
-            item.done.set_result(None) if item.error is None else item.done.set_exception(item.error)
+class _Awaited(asyncio.Future[None]):
+    """Whoever waits for it is cancelled once it is done: a shielded scope does the same at ten times the cost."""
+
+    def cancel(self, msg: Any = None) -> bool:  # noqa: ARG002
+        """Not now."""
+        return False

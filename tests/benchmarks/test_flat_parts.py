@@ -79,7 +79,7 @@ def test_sidecars_and_pictures_of_a_filled_folder_are_as_a_run_writes_them(fille
             attempts=[flat_folder.ATTEMPT],
             cost=costs_of(manifest.settings.provider)[task.fields["model"]],
             made=flat_folder.AT,
-        )
+        ).naming(digest)
 
 
 @dataclass

@@ -46,7 +46,7 @@ def twenty(tmp_path: Path) -> Work:
         # nginx is a peer's server and no part of batchgen: without it the benchmark skips the part by name, and so does
         # this; what is told of a trial is looked at without it in test_throughput_table.py.
         pytest.skip(why)
-    return Work(KB_10, 20, Place(tmp_path, in_memory=False))
+    return Work(KB_10, 20, Place(tmp_path, in_memory=True))
 
 
 @pytest.mark.parametrize(("picture", "size_bytes"), [(KB_10, 10_240), (KB_264, 264 * 1024), (MB_20, 20_000_000)])

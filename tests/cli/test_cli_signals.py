@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import time
@@ -188,32 +189,34 @@ def _picture(place: str, sidecar: dict[str, dict[str, str]]) -> str:
     return str(Path(place).parent / sidecar["picture"]["file"])
 
 
-def test_the_embedded_sandbox_ends_with_a_killed_run(tmp_path: Path) -> None:
+def test_its_children_end_with_a_killed_run(tmp_path: Path) -> None:
     (tmp_path / JOB).write_text("prompts: [a fox]\nsweep: {seeds: 1..9}\n")
     again = ("run", JOB, "--provider", "sandbox")
     process, folder = start(*again, "--concurrency", "1", cwd=tmp_path), tmp_path / "output/otters@sandbox"
     wait_until(lambda: made(folder), "the first picture")
     children = _children(process.pid)
-    assert len(children) == 1
+    assert len(children) == 2  # the embedded sandbox, and who keeps the pictures
     process.kill()
     finish(process)
-    wait_until(lambda: not _is_running(children[0]), "the sandbox ended")
+    wait_until(lambda: not any(map(_is_running, children)), "they ended")
     assert batchgen(*again, cwd=tmp_path).code == 0
     assert len(pictures(folder)) == 9
     assert_whole(folder)
 
 
-def test_the_embedded_sandbox_outlives_ctrl_c_and_ends_with_the_run(tmp_path: Path) -> None:
+def test_its_children_outlive_ctrl_c_and_end_with_the_run(tmp_path: Path) -> None:
     (tmp_path / JOB).write_text("prompts: [a fox]\nsweep: {seeds: 1..30}\n")
     process = start("run", JOB, "--provider", "sandbox", "--concurrency", "2", cwd=tmp_path)
     folder = tmp_path / "output/otters@sandbox"
     wait_until(lambda: made(folder), "the first picture")
-    (child,) = _children(process.pid)
-    process.send_signal(signal.SIGINT)
+    children = _children(process.pid)
+    assert len(children) == 2
+    for pid in (process.pid, *children):  # as a terminal sends it
+        os.kill(pid, signal.SIGINT)
     ended = finish(process)
     assert ended.code == 130
     assert "failed" not in ended.err
-    assert not _is_running(child)
+    assert not any(map(_is_running, children))
     assert_whole(folder)
 
 
@@ -231,8 +234,24 @@ def test_a_signal_while_the_sandbox_starts_ends_both(tmp_path: Path, number: sig
     assert_whole(tmp_path / "output/otters@sandbox")
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_to_all_while_who_keeps_the_pictures_starts_stops_in_order(
+    tmp_path: Path, slow_sandbox: Mark, number: signal.Signals, code: int
+) -> None:
+    """As a terminal sends it; the youngest process has not yet said what it thinks of signals."""
+    (tmp_path / JOB).write_text(job_for(slow_sandbox.url, seeds="1..10"))
+    process = start("run", JOB, cwd=tmp_path, env=KEY)
+    wait_until(lambda: _children(process.pid), "who keeps the pictures begins")
+    for pid in (process.pid, *_children(process.pid)):
+        os.kill(pid, number)
+    assert finish(process).code == code
+    assert_whole(tmp_path / "output/otters")
+
+
 def _children(pid: int) -> list[int]:
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Of all its threads."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(each) for task in tasks for each in task.read_text().split()]
 
 
 def _is_running(pid: int) -> bool:

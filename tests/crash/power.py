@@ -9,7 +9,7 @@ import signal
 import struct
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from processes import wait_until
 from rounds import Round
-from stage import CHILD, Job, staged
+from stage import CHILD, Job, kill, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -52,15 +52,21 @@ STEPS = (
     "before:rename_new:2",
     "after:rename_new:2",
     "after:link:2",
-    "before:fsync_folder:6",
-    "after:fsync_folder:6",
-    "after:fsync_folder:7",
-    "after:fsync_folder:8",
+    "before:fsync_folder:3@keeper",
+    "after:fsync_folder:3@keeper",
+    "after:fsync_folder:4@keeper",
+    "after:fsync_folder:5@keeper",
     "before:ledger_commit:3",
     "after:ledger_commit:3",
     "after:ledger_commit:6",
+    "after:commit:4@keeper",
+    "after:answer:5",
 )
 """Here a run is held and its power cut."""
+
+WIDE = Job(seeds=12, in_flight=12)
+FLUSHES = tuple(f"{when}:flush:{call}@keeper" for call in (1, 2) for when in ("before", "after"))
+"""What many pictures at once share, each in a folder of its own: their parts, then their names."""
 
 SMALL = Job(seeds=20, in_flight=8, server=("--latency", "0.1", "--jitter", "0.1"))
 BIG = Job(seeds=6, in_flight=4, size="full", server=("--latency", "0.1"))
@@ -82,23 +88,39 @@ class Disk:
         _do("umount", str(self.folder))
 
     def cut(self, process: Process) -> None:
-        """The power goes while this process runs: it is held first, so that it meets no error and reacts to none."""
-        process.send_signal(signal.SIGSTOP)
-        wait_until(lambda: process.poll() is not None or _is_held(process.pid), "the process is held")
+        """The power goes while this process and its group run: all are held first, and so meet no error."""
+        with suppress(ProcessLookupError):  # it has ended, and all that belonged to it
+            os.killpg(process.pid, signal.SIGSTOP)
+        wait_until(lambda: _is_held(process), "the process is held")
         descriptor = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.ioctl(descriptor, SHUTDOWN, struct.pack("I", NOT_EVEN_THE_JOURNAL))
         finally:
             os.close(descriptor)
-        process.kill()
-        process.wait()
+        kill(process)
+        wait_until(lambda: not _members(process.pid), "the process is gone")
         self.unmount()
         self.mount()
 
 
-def _is_held(pid: int) -> bool:
-    tasks = Path(f"/proc/{pid}/task").glob("*/stat")
-    return all(stat.read_text().rpartition(")")[2].split()[0] in "Tt" for stat in tasks)
+def _is_held(process: Process) -> bool:
+    """Does nothing of its group run? Neither does what has ended."""
+    process.poll()
+    return all(_fields(task)[0] in "TtZX" for member in _members(process.pid) for task in member.glob("task/*"))
+
+
+def _members(group: int) -> list[Path]:
+    """The processes of a group that have not ended."""
+    found = [(path, _fields(path)) for path in Path("/proc").glob("[1-9]*")]
+    return [path for path, fields in found if int(fields[2]) == group and fields[0] not in "ZX"]
+
+
+def _fields(task: Path) -> list[str]:
+    """State, parent, group and more (proc_pid_stat(5)); of one that is gone as of a dead one."""
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ["X", "0", "0"]
 
 
 def _do(*command: str) -> str:
@@ -133,7 +155,7 @@ def lacking() -> str:
         return "power cuts need root, to mount a file system"
     try:
         with TemporaryDirectory() as base, disk(Path(base)) as found:
-            process = subprocess.Popen(["sleep", "60"])  # noqa: S607 - any process will do
+            process = subprocess.Popen(["sleep", "60"], start_new_session=True)  # noqa: S607 - any process will do
             found.cut(process)
     except (OSError, subprocess.CalledProcessError) as error:
         return f"power cuts are not possible here ({error})"
@@ -144,6 +166,8 @@ def power_rounds(seed: int) -> Iterator[Round]:
     """Cuts at each step of the order of writing, and one to three in a row at random moments."""
     for step in STEPS:
         yield Round(group="power cuts", name=f"{step}, power cut", go=cuts(STEPWISE, [step]), lacking=lacking)
+    for step in FLUSHES:
+        yield Round(group="power cuts", name=f"{step}, power cut", go=cuts(WIDE, [step]), lacking=lacking)
     for number in range(12):
         chance = Random(f"power-{seed}-{number}")  # noqa: S311 - moments, not secrets
         job, size = (BIG, "big") if number % 3 == 2 else (SMALL, "small")
@@ -170,7 +194,7 @@ def _cut_at(moment: float | str, machine: Disk, stage: Stage, options: Sequence[
     hold = ("--hold", moment) if isinstance(moment, str) else ()
     process = stage.start(program=(*CHILD, *hold, *options))
     if isinstance(moment, str):
-        wait_until(lambda: process.poll() is not None or _is_held(process.pid), "the step was reached")
+        wait_until(lambda: process.poll() is not None or _is_held(process), "the step was reached")
         if process.poll() is not None:
             stage.findings.append(f"{moment}: never came to this; it said: {stage.errors.read_text()}")
     elif moment < 0:

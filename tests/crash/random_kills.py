@@ -1,9 +1,13 @@
-"""kill -9 at random moments, several in a row, while much is in flight and the server fails now and then."""
+"""kill -9 at random moments, several in a row, while much is in flight and the server fails now and then.
+
+Every other one ends the run's process alone, as users do, half of those so that the next run begins while its pictures
+are still being kept; the others end all that belongs to it, at one instant.
+"""
 
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rounds import Round
 from stage import Job, staged
@@ -20,6 +24,15 @@ LONGEST_S = 1.3
 FAULTS = ("500=0.05", "reset=0.03", "reset-first=0.02", "cut=0.04", "reset-body=0.02", "drop=0.02")
 
 
+class Kill(NamedTuple):
+    """How a run ends; see `Stage.kill_after`."""
+
+    begun: bool
+    seconds: float
+    whole: bool
+    seen: bool
+
+
 def random_rounds(seed: int) -> Iterator[Round]:
     """Rounds that are the same for the same seed, as far as a machine's pace allows."""
     for number in range(ROUNDS):
@@ -31,7 +44,15 @@ def random_rounds(seed: int) -> Iterator[Round]:
             size="full" if big else "small",
             server=_server(chance, faulty=faulty),
         )
-        kills = [(chance.random() < 0.8, chance.uniform(0.0, LONGEST_S)) for _ in range(chance.randint(2, 4))]
+        kills = [
+            Kill(
+                begun=chance.random() < 0.8,
+                seconds=chance.uniform(0.0, LONGEST_S),
+                whole=(number + each) % 2 == 0,
+                seen=chance.random() < 0.5 or (number + each) % 2 == 0,
+            )
+            for each in range(chance.randint(2, 4))
+        ]
         kind = f"{2 * job.seeds} {'big' if big else 'small'} pictures{', faults' if faulty else ''}"
         yield Round(group="random kills", name=f"{number}: {len(kills)} kills, {kind}", go=_go(job, kills))
 
@@ -41,11 +62,11 @@ def _server(chance: Random, *, faulty: bool) -> tuple[str, ...]:
     return (*latency, *(option for fault in FAULTS for option in ("--fail", fault))) if faulty else latency
 
 
-def _go(job: Job, kills: list[tuple[bool, float]]) -> Callable[[Path], Tally]:
+def _go(job: Job, kills: list[Kill]) -> Callable[[Path], Tally]:
     def go(base: Path) -> Tally:
         with staged(base, job) as stage:
-            for begun, seconds in kills:
-                stage.kill_after(seconds, begun=begun)
+            for kill in kills:
+                stage.kill_after(**kill._asdict())
             stage.complete()
             return stage.judged()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
     Process = subprocess.Popen[bytes]
 
 CHILD = (sys.executable, str(Path(__file__).with_name("child.py")))
+DIE = "--die"
+DIE_RUN = "--die-run"
+DIE_KEEPER = "--die-keeper"
+STORAGE = 5
+"""The exit code where nothing more can be kept."""
 ENDED_RUNS = 3
 """So many runs may be needed to the end where the server itself fails."""
 
@@ -89,6 +96,7 @@ class Stage:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
+                start_new_session=True,  # so that what belongs to it is one process group
             )
         return self._running
 
@@ -110,28 +118,61 @@ class Stage:
             self.findings.append(f"run {self._runs} ended with {code}, not with {allowed}; it said: {said.strip()}")
         return code
 
-    def die_at(self, step: str) -> None:
-        """A run that kills itself at a step, such as `before:rename_new:3`."""
-        code = self._wait(self.start(program=(*CHILD, "--die", step)))
+    def die_at(self, step: str, how: str = DIE) -> None:
+        """A run that kills itself at a step, such as `before:rename_new:3`; `how`: see child.py."""
+        code = self._wait(self.start(program=(*CHILD, how, step)))
         if code != -signal.SIGKILL:
             said = self.errors.read_text(errors="replace").strip()
             self.findings.append(f"{step}: never came to this, it ended with {code}; it said: {said}")
         self.died()
 
-    def kill_after(self, seconds: float, *, begun: bool = True) -> None:
-        """A run that is killed so long after it began: to work, or as a process."""
+    def lose_keeper_at(self, step: str) -> None:
+        """A run whose other process, that keeps its pictures, is killed at a step: it ends by itself, and says why."""
+        self.run(program=(*CHILD, DIE_KEEPER, step), allowed=(STORAGE,))
+        self.findings += self.unsaid()
+        self.died()
+
+    def kill_after(self, seconds: float, *, begun: bool = True, whole: bool = True, seen: bool = True) -> None:
+        """A run that is killed so long after it began: to work, or as a process.
+
+        `whole`: all that belongs to it. Unless it is `seen` what is safe by then, the next run may begin at once.
+        """
         process = self.start()
         if begun:
             wait_until(lambda: self.events.stat().st_size or process.poll() is not None, "the run began")
         time.sleep(seconds)
-        process.kill()
-        process.wait()
-        self.died()
+        if whole:
+            kill(process)
+        else:
+            process.kill()
+            process.wait()
+        if seen:
+            self.died()
+        else:
+            self.deaths += 1
 
     def died(self) -> None:
-        """Note what is safe, now that nothing runs."""
+        """Note what is safe, once nothing of it runs: who keeps the pictures of a killed run has its last words."""
+        wait_until(self._is_free, "the folder is nobody's")
         self.deaths += 1
         self._snapshots.append(self.snapshot())
+
+    def _is_free(self) -> bool:
+        """Is there nobody who has the folder's lock?"""
+        with suppress(FileNotFoundError), (self.output / ".lock").open("rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
+
+    def unsaid(self) -> Iterator[str]:
+        """Whoever runs it is told why it ended: in one line on stderr, or in its last event."""
+        on_stderr = self.errors.read_text().splitlines()
+        ended = [json.loads(line) for line in self.events.read_text().splitlines()][-1:]
+        why = on_stderr or [event.get("why", "") for event in ended]
+        if len(why) != 1 or not why[0] or "\n" in why[0]:
+            yield f"it did not say in one line why it ended, but {why}"
 
     def snapshot(self) -> Snapshot:
         """What is safe at this moment, and how far the server's log has come."""
@@ -168,16 +209,14 @@ class Stage:
 
     def leave(self) -> None:
         """Nothing of it runs on, whatever broke the round off."""
-        if self._running is not None and self._running.poll() is None:
-            self._running.kill()
-            self._running.wait()
+        if self._running is not None:
+            kill(self._running)
 
     def _wait(self, process: Process) -> int:
         try:
             return process.wait(DEADLINE_S)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            kill(process)
             self.findings.append(f"run {self._runs} never ended")
             return process.returncode
 
@@ -197,6 +236,13 @@ class Stage:
     def _is_quiet(self) -> bool:
         summary = self._summary()
         return not summary["in_flight"] and summary["requests"] == len(evidence.requests(self._log))
+
+
+def kill(process: Process) -> None:
+    """At one instant, with all that belongs to it."""
+    with suppress(ProcessLookupError):  # all of it is gone
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import os
 import sqlite3
 import sys
 import threading
@@ -13,7 +12,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Callable
 
 COMMIT = "commit"
@@ -25,15 +23,20 @@ PLACES = {
     "write_new": "batchgen.store.durable:write_new",
     "fsync_file": "batchgen.store.durable:fsync_file",
     "fsync_folder": "batchgen.store.durable:fsync_folder",
+    "flush": "batchgen.store.durable:FileSystem.sync",
     "rename_new": "batchgen.store.durable:rename_new",
     "set_aside": "batchgen.store.durable:set_aside",
     "replace": "batchgen.store.durable:replace",
     "link": "os:link",
     "unlink": "os:unlink",
     "os_fsync": "os:fsync",
-    # the writer's batches
-    "batch": "batchgen.store.writer:Writer._bring",
+    # what is handed over, its batches, and the answers
+    "send": "batchgen.store.writer:Writer._send",
+    "receive": "batchgen.store.handed:receive",
+    "batch": "batchgen.store.desk:Desk.bring",
     "keep": "batchgen.store.rescue:keep",
+    "enter": "batchgen.store.desk:Desk._commit",
+    "answer": "batchgen.store.keeper:_answer",
     "ledger_commit": "batchgen.store.ledger:Ledger.commit",
     # a request and its answer
     "headers_leave": "batchgen.engine.exchange:Exchange.note_sent",
@@ -48,19 +51,16 @@ PLACES = {
 
 
 class Fuse:
-    """Sends this process a signal before or after the k-th call of a step.
+    """Does something before or after the k-th call of a step in this process."""
 
-    SIGKILL ends it without a handler or a flush; SIGSTOP holds it there, for whoever watches it to do worse.
-    """
-
-    def __init__(self, step: str, number: signal.Signals) -> None:
+    def __init__(self, step: str, blow: Callable[[], None]) -> None:
         self._when, self._name, call = step.split(":")
         if self._when not in {"before", "after"}:
             raise ValueError(f"{step}: is neither before nor after")
         self._call = int(call)
         self._calls = itertools.count(1)
         self._lock = threading.Lock()
-        self._signal = number
+        self._what = blow
 
     def lay(self) -> None:
         """Put it into the step's place."""
@@ -113,8 +113,7 @@ class Fuse:
 
     def _blow(self, when: str, call: int) -> None:
         if (self._when, self._call) == (when, call):
-            os.kill(os.getpid(), self._signal)
-            threading.Event().wait()  # a stop reaches every thread, but this one not at once
+            self._what()
 
 
 def _connect_with(fuse: Fuse) -> None:

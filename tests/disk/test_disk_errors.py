@@ -36,7 +36,7 @@ def strace(base: Path, paths: Sequence[Path], calls: str, injection: str) -> lis
     only = [option for path in paths for option in ("-P", str(path))]
     return [
         *("strace", "-f", "-qq", "-y", "--seccomp-bpf", "-o", str(base / "trace.txt"), *only),
-        *("-e", f"trace={calls}", "-e", f"inject={calls}:{injection}"),
+        *("-e", f"trace={calls}", "-e", "signal=none", "-e", f"inject={calls}:{injection}"),
     ]
 
 

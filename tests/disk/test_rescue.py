@@ -6,6 +6,8 @@ import errno
 import hashlib
 import os
 import re
+import signal
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +20,14 @@ from store_steps import Steps
 from batchgen.errors import StorageError
 from batchgen.store import durable
 from batchgen.store.folder import OutputFolder
+from batchgen.store.keeper import keeper_process
 from batchgen.store.pictures import _Part
 from batchgen.store.rescue import rescue_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pytestmark = pytest.mark.usefixtures("kept_here")
 
 SMALL = next(samples()).content
 BIG = big_png()
@@ -148,7 +153,7 @@ async def test_a_picture_goes_on_elsewhere_when_the_disk_fills_while_it_comes(
     taken = 0
     real = _Part.take
 
-    async def take(part: _Part, content: bytearray) -> None:
+    async def take(part: _Part, content: bytes | memoryview) -> None:
         nonlocal taken
         if part.path.is_relative_to(place.path):
             taken += 1
@@ -286,3 +291,28 @@ async def test_nothing_is_begun_in_another_folder_that_has_its_place(place: Plac
         place.path.mkdir()
         with pytest.raises(StorageError, match=r"otters: is not the folder that this run began in; put that back"):
             await writer.begin(row_of(task()))
+
+
+@pytest.mark.parametrize("content", [SMALL, BIG], ids=["small", "big"])
+async def test_a_picture_that_came_when_the_process_that_keeps_them_was_killed_is_rescued(
+    place: Place, content: bytes
+) -> None:
+    keepers: list[int] = []
+
+    class Noted(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            keepers.append(self.pid)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("batchgen.store.folder.keeper_process", keeper_process)  # not the thread of the other tests
+        patch.setattr(subprocess, "Popen", Noted)
+        run = place.folder.writer("run-1")
+        writer = await run.__aenter__()
+    rescued = r"its picture is kept as /\S+/rescued/\S+: the next run into this"
+    with pytest.raises(StorageError, match=rescued):
+        await attempt(place.folder, writer, task(), content, on_sent=lambda: os.kill(keepers[0], signal.SIGKILL))
+    with pytest.raises(StorageError, match="was ended"):
+        await run.__aexit__(None, None, None)
+    assert place.rescued().read_bytes() == content
+    place.assert_home(content)

@@ -75,6 +75,9 @@ class ListSink:
         """The first bytes."""
         return self.got[:1000]
 
+    def expect(self, size_bytes: int) -> None:
+        """See Sink."""
+
     async def write(self, chunk: bytes) -> None:
         """Take the next bytes."""
         self.got += chunk

@@ -131,9 +131,12 @@ def test_a_stop_is_no_slow_server() -> None:
     class Coming:
         chunks = iter([b"x" * 100_000, b"y" * 100_000, b""])
 
-        async def readany(self) -> bytes:
+        async def readchunk(self) -> tuple[bytes, bool]:
             await anyio.sleep(10)
-            return next(self.chunks)
+            return next(self.chunks), False
+
+        def at_eof(self) -> bool:
+            return False
 
     async def main() -> int:
         with RunningTime() as running:

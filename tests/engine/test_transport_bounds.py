@@ -37,11 +37,15 @@ class Coming:
 
     chunks: Iterator[tuple[float, bytes]]
 
-    async def readany(self) -> bytes:
+    async def readchunk(self) -> tuple[bytes, bool]:
         """See Incoming."""
         after_s, chunk = next(self.chunks, (1e9, b""))
         await anyio.sleep(after_s)
-        return chunk
+        return chunk, False
+
+    def at_eof(self) -> bool:
+        """See Incoming."""
+        return False
 
 
 def _read(chunks: Iterable[tuple[float, bytes]], *, disk_s: float = 0.0) -> tuple[int, float, bool]:

@@ -55,6 +55,9 @@ class CheckedSink:
     size_bytes: int = 0
     check: StructureCheck = field(default_factory=StructureCheck)
 
+    def expect(self, size_bytes: int) -> None:
+        """See Sink."""
+
     async def write(self, chunk: bytes) -> None:
         """Take the next bytes."""
         self.beginning = (self.beginning + chunk[:2048])[:2048]

@@ -79,7 +79,7 @@ def test_the_client_s_errors_show_the_key() -> None:
     assert any("canary-key-0123456789" in repr(_made(kind)) for kind in KINDS)
 
 
-@pytest.mark.parametrize("where", ["_request", "readany"])
+@pytest.mark.parametrize("where", ["_request", "readchunk"])
 @pytest.mark.parametrize("kind", [*KINDS, *BARE], ids=lambda kind: kind.__name__)
 def test_no_exception_of_the_client_is_kept_or_logged_whole(tmp_path: Path, kind: type[Exception], where: str) -> None:
     error = _made(kind)
@@ -156,7 +156,7 @@ BUGS: dict[str, Callable[[], BaseException]] = {
 PLACES = {
     "the client": (aiohttp.ClientSession, "_request"),
     "the transport": (Transport, "exchange"),
-    "the worker": (Worker, "_ask"),
+    "the worker": (Worker, "_end"),
 }
 
 

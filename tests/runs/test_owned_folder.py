@@ -33,7 +33,7 @@ def test_a_second_run_ends_with_6_and_one_that_is_killed_lets_go(tmp_path: Path,
         first.kill()
         first.communicate()
         assert len(silent.log()) == 1
-    assert owner(root) is None
+    wait_until(lambda: owner(root) is None, "what kept its pictures has ended too")
     assert json.loads((root / LOCK).read_bytes())["pid"] == first.pid  # it could not take that back
     (tmp_path / JOB).write_text(job_for(sandbox.url))
     third = batchgen("run", JOB, cwd=tmp_path, env=KEY)
@@ -51,6 +51,6 @@ def test_a_killed_run_lets_go_though_the_sandbox_that_it_started_has_not_ended(t
     try:
         process.kill()
         process.communicate()
-        assert owner(root) is None
+        wait_until(lambda: owner(root) is None, "what kept its pictures has ended too")
     finally:
         os.kill(sandbox, signal.SIGCONT)

@@ -56,7 +56,7 @@ def sidecar_of(task: Task, url: str = URL) -> bytes:
         attempts=(),
         cost=None,
         made="2026-11-22T02:30:11.123Z",
-    )
+    ).naming(SUCCESS.picture.sha256)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from contextlib import contextmanager
 from decimal import Decimal
@@ -24,7 +23,7 @@ MADE = Attempt(number=1, started=STARTED, seconds=0.41, billing=Billing.YES, sta
 FAILED = Attempt(
     number=1, started=STARTED, seconds=0.2, billing=Billing.NO, fault=Fault.THROTTLED, status=429, words="slow down"
 )
-UNHEARD = dataclasses.replace(FAILED, billing=Billing.MAYBE, fault=Fault.TIMEOUT, status=None, words="no answer")
+UNHEARD = FAILED._replace(billing=Billing.MAYBE, fault=Fault.TIMEOUT, status=None, words="no answer")
 
 
 @contextmanager
@@ -40,7 +39,7 @@ def opened_ledger(root: Path) -> Iterator[Ledger]:
 def begun(task: str = "fox", number: int = 1, usd: Decimal | None = USD) -> AttemptRow:
     """An attempt at a task, as it begins; the second of a task begins later."""
     started = STARTED.replace("11.123", f"{10 + number}.123")
-    return AttemptRow(task, 7, dataclasses.replace(BEGUN, number=number, started=started), usd)
+    return AttemptRow(task, 7, BEGUN._replace(number=number, started=started), usd)
 
 
 def start(ledger: Ledger, *rows: AttemptRow) -> list[int]:

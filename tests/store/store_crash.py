@@ -13,6 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
+from kept_here import keep_here
 from store_folders import at_work, attempt, opened
 from store_samples import big_png, samples, task
 from store_steps import Steps
@@ -28,6 +29,7 @@ async def _run(root: Path, content: bytes, *, filtered: bool, kill_at: int) -> N
     def sent() -> None:
         root.with_suffix(".sent").write_bytes(b"")  # by a call that is no step
 
+    keep_here(setattr)
     Steps(at).install(setattr, commits=True)
     async with at_work(folder) as writer:
         await attempt(folder, writer, task(), content, filtered=filtered, on_sent=sent)

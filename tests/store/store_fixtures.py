@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from kept_here import keep_here
 from store_folders import close_all, opened
 
 if TYPE_CHECKING:
@@ -23,6 +24,17 @@ IN_MEMORY = Path("/dev/shm")  # noqa: S108 - the machine's file system in memory
 def _folders_are_closed() -> Iterator[None]:
     yield
     close_all()
+
+
+@pytest.fixture
+def kept_here() -> Iterator[None]:
+    """Pictures are kept by a thread of this process, which sees its patches; by another process where it is not asked.
+
+    Apart from the test's own patches, which it may undo before its end.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        keep_here(patch.setattr)
+        yield
 
 
 @pytest.fixture

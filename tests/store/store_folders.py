@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from batchgen.store.contents import Contents
     from batchgen.store.leftovers import Leftovers
     from batchgen.store.pictures import PictureSink
+    from batchgen.store.sidecar import Sidecar
     from batchgen.store.writer import Writer
 
 USD = Decimal("0.03")
@@ -103,11 +104,11 @@ async def attempt(
         await sink.discard()
 
 
-async def kept(writer: Writer, number: int, sink: PictureSink, document: bytes, *, filtered: bool = False) -> str:
+async def kept(writer: Writer, number: int, sink: PictureSink, document: Sidecar, *, filtered: bool = False) -> str:
     """Keep what a sink found whole; where it lies then."""
-    parcel = await sink.wrap(document, filtered=filtered)
-    await writer.keep(number, ATTEMPT, parcel)
-    return parcel.row.path
+    wrapped = await sink.wrap(document, filtered=filtered)
+    await writer.keep(number, ATTEMPT, wrapped)
+    return wrapped.path
 
 
 async def keep(folder: OutputFolder, of: Task, content: bytes, *, filtered: bool = False) -> str:
@@ -116,7 +117,7 @@ async def keep(folder: OutputFolder, of: Task, content: bytes, *, filtered: bool
         return await attempt(folder, writer, of, content, filtered=filtered)
 
 
-async def keep_sink(folder: OutputFolder, of: Task, sink: PictureSink, document: bytes) -> str:
+async def keep_sink(folder: OutputFolder, of: Task, sink: PictureSink, document: Sidecar) -> str:
     """A run that keeps what a sink found whole."""
     async with at_work(folder) as writer:
         return await kept(writer, await writer.begin(row_of(of)), sink, document)

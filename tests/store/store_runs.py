@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.lowlevel
 import pytest
+from kept_here import KEEPER
 from store_batches import LONG_S
 from store_folders import USD, filled
 from store_samples import ATTEMPT, encoded, noise, samples, sidecar_for, task
@@ -68,7 +69,7 @@ class Plan:
     outcomes: tuple[tuple[Outcome, ...], ...]
     turns: tuple[int, ...]
     ends_at: int
-    """The step of the writer's thread at which it ends, if it comes so far."""
+    """The step of what keeps the pictures at which it ends, if it comes so far."""
     killed: bool
     """Else the disk fails at that step."""
 
@@ -102,7 +103,7 @@ class Run:
 
     def at(self, _number: int, _name: str, _args: object) -> None:
         """Before a step; what other threads do at that instant touches only `.part` files."""
-        if threading.current_thread().name != "batchgen-writer" or self.left:
+        if threading.current_thread().name != KEEPER or self.left:
             return
         self._steps += 1
         if self._steps != self.plan.ends_at:
@@ -131,7 +132,7 @@ class Run:
             async with self._slots:
                 if self._over.is_set():
                     return
-                attempt = replace(ATTEMPT, number=number, started=f"{self.grave.name}-{name}-{number}")
+                attempt = ATTEMPT._replace(number=number, started=f"{self.grave.name}-{name}-{number}")
                 try:
                     ledger_number = await writer.begin(AttemptRow(name, 7, attempt, USD))
                 except StorageError:
@@ -167,17 +168,17 @@ class Run:
                 await self._keep(writer, number, name, attempt)
             case _:
                 billing, fault = FAILURES[outcome]
-                writer.settle(number, replace(attempt, billing=billing, fault=fault, status=None))
+                writer.settle(number, attempt._replace(billing=billing, fault=fault, status=None))
 
     async def _keep(self, writer: Writer, number: int, name: str, attempt: Attempt) -> None:
         of, content = TASKS[name]
         sink, picture = await filled(self.folder, of, content)
         try:
-            parcel = await sink.wrap(sidecar_for(of, picture, [attempt], usd=USD))
-            await writer.keep(number, attempt, parcel)
+            wrapped = await sink.wrap(sidecar_for(of, picture, [attempt], usd=USD))
+            await writer.keep(number, attempt, wrapped)
             self.world.made.add(name)
         except (OSError, StorageError):
             self._over.set()
-            writer.settle(number, replace(attempt, billing=Billing.YES, fault=Fault.DISK))
+            writer.settle(number, attempt._replace(billing=Billing.YES, fault=Fault.DISK))
         finally:
             await sink.discard()

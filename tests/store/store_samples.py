@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from batchgen.model import Attempt, Billing, Picture, Success, Task
-from batchgen.store.sidecar import Cost, sidecar
+from batchgen.store.sidecar import Cost, Sidecar, sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,7 +92,8 @@ def task(task_id: str = "abcdefghijkl", stem: str = "a-red-fox/7-abcdefghijkl") 
 
 def sidecar_for(
     of: Task, picture: Picture, attempts: Sequence[Attempt] = (ATTEMPT,), *, usd: Decimal | None = None
-) -> bytes:
+) -> Sidecar:
+    """What a sink is given."""
     return sidecar(
         of,
         provider="gateway",
@@ -104,3 +105,8 @@ def sidecar_for(
         cost=None if usd is None else Cost(credits=usd * 100, usd=usd, prices="2025-08"),
         made="2026-11-22T02:30:11.533Z",
     )
+
+
+def document_for(of: Task, picture: Picture) -> bytes:
+    """What lies beside a picture whose digest is known."""
+    return sidecar_for(of, picture).naming(picture.sha256)

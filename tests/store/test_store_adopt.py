@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
     from batchgen.store.folder import OutputFolder
 
+pytestmark = pytest.mark.usefixtures("kept_here")
+
 CONTENT = next(samples()).content
 STARTED = "2026-11-22T02:30:{}.000Z"
-THROTTLED = replace(ATTEMPT, billing=Billing.NO, fault=Fault.THROTTLED, status=429)
+THROTTLED = ATTEMPT._replace(billing=Billing.NO, fault=Fault.THROTTLED, status=429)
 TRIES = [
-    replace(THROTTLED, number=1, started=STARTED.format("01")),
+    THROTTLED._replace(number=1, started=STARTED.format("01")),
     Attempt(number=2, started=STARTED.format("02"), seconds=0.0, billing=Billing.MAYBE, fault=Fault.LOST),
-    replace(ATTEMPT, number=3, started=STARTED.format("03")),
+    ATTEMPT._replace(number=3, started=STARTED.format("03")),
 ]
 """At one picture: throttled, lost, made."""
 WHOLE = Bill(spent=USD, at_most=2 * USD, faults=Counter({Fault.THROTTLED: 1, Fault.LOST: 1}), attempts=3, in_vain=1)
@@ -45,8 +47,8 @@ async def tried(folder: OutputFolder) -> OutputFolder:
                 writer.settle(number, tried)
             elif tried.fault is None:
                 sink, picture = await filled(folder, task(), CONTENT)
-                parcel = await sink.wrap(sidecar_for(task(), picture, TRIES, usd=USD))
-                await writer.keep(number, tried, parcel)
+                wrapped = await sink.wrap(sidecar_for(task(), picture, TRIES, usd=USD))
+                await writer.keep(number, tried, wrapped)
         folder.recover()
     assert folder.ledger.bill() == WHOLE
     return folder
@@ -70,7 +72,7 @@ async def test_without_a_ledger_every_attempt_is_back_as_it_was(tried: OutputFol
     before, rows = attempts(tried), list(tried.ledger.pictures())
     folder = again(tried, without_ledger=True)
     # What an answer said is in the ledger alone.
-    assert attempts(folder) == [row._replace(attempt=replace(row.attempt, words="")) for row in before]
+    assert attempts(folder) == [row._replace(attempt=row.attempt._replace(words="")) for row in before]
     assert list(folder.ledger.pictures()) == rows
     assert folder.ledger.bill() == WHOLE
 
@@ -112,13 +114,13 @@ async def test_a_folder_whose_name_is_no_text_holds_what_it_holds(tried: OutputF
     "change",
     [
         (b'"abcdefghijkl"', b'"\\ud800"'),
-        (b'"index": 7', b'"index": 77777777777777777777'),
-        (b'"status": 200', b'"status": 77777777777777777777'),
-        (b'"number": 3', b'"number": 77777777777777777777'),
-        (b'"usd": 0.03', b'"usd": NaN'),
-        (b'"usd": 0.03', b'"usd": 1e999'),
-        (b'"usd": 0.03', b'"usd": -1'),
-        (b'"seconds": 0.41', b'"seconds": NaN'),
+        (b'"index": ?7', b'"index": 77777777777777777777'),
+        (b'"status": ?200', b'"status": 77777777777777777777'),
+        (b'"number": ?3', b'"number": 77777777777777777777'),
+        (rb'"usd": ?0\.03', b'"usd": NaN'),
+        (rb'"usd": ?0\.03', b'"usd": 1e999'),
+        (rb'"usd": ?0\.03', b'"usd": -1'),
+        (rb'"seconds": ?0\.41', b'"seconds": NaN'),
     ],
     ids=lambda change: change[1].decode(),
 )
@@ -126,9 +128,9 @@ async def test_no_value_in_a_sidecar_stops_a_run_or_spoils_the_bill(
     tried: OutputFolder, change: tuple[bytes, bytes]
 ) -> None:
     sidecar = tried.root / "images/a-red-fox/7-abcdefghijkl.json"
-    content = sidecar.read_bytes()
-    assert change[0] in content
-    sidecar.write_bytes(content.replace(*change))
+    content, found = re.subn(change[0], lambda _: change[1], sidecar.read_bytes())
+    assert found
+    sidecar.write_bytes(content)
     for _ in range(2):
         bill = again(tried, without_ledger=True).ledger.bill()
         assert bill in (WHOLE, Bill())

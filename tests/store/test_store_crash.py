@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from store_folders import USD, clear, files, keep, opened, scan
-from store_samples import big_png, samples, sidecar_for, task
+from store_samples import big_png, document_for, samples, task
 
 from batchgen.model import Picture
 from batchgen.store.leftovers import Leftovers
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from batchgen.store.contents import Contents
     from batchgen.store.folder import OutputFolder
 
+pytestmark = pytest.mark.usefixtures("kept_here")
+
 CONTENT = next(samples()).content
 PICTURE = Picture(
     format="png", width=19, height=11, size_bytes=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest()
 )
-SIDECAR = sidecar_for(task(), PICTURE)
+SIDECAR = document_for(task(), PICTURE)
 NAME = "7-abcdefghijkl"
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
+from batchgen.errors import StorageError
 from batchgen.store import durable
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from batchgen.store.tree import Tree
 
 
 def test_a_new_file_never_replaces_or_follows(tmp_path: Path) -> None:
@@ -83,6 +83,34 @@ def test_each_new_folder_is_made_durable_in_its_parent(tmp_path: Path, monkeypat
     assert len(synced) == 3
 
 
+@pytest.mark.parametrize("kind", ["folder", "link", "file"])
+def test_a_folder_that_another_process_makes_meanwhile_is_as_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A run and what keeps its pictures make the same ones; what else comes there is refused as ever."""
+
+    def mkdir(path: str) -> None:
+        match kind:
+            case "folder":
+                real(path)
+            case "link":
+                Path(path).symlink_to(tmp_path)
+            case _:
+                Path(path).touch()
+        real(path)
+
+    real, tree, synced = os.mkdir, Tree(tmp_path), list[str]()
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    monkeypatch.setattr(durable, "fsync_folder", synced.append)
+    if kind == "folder":
+        assert tree.ready(PurePosixPath("images/fox")) == tmp_path / "images/fox"
+        assert synced == [str(tmp_path), str(tmp_path / "images")]
+    else:
+        with pytest.raises((StorageError, NotADirectoryError), match=r"symbolic link|Not a directory"):
+            tree.ready(PurePosixPath("images/fox"))
+        assert not synced
+
+
 def test_only_the_copy_of_the_job_is_replaced_in_one_step(tmp_path: Path) -> None:
     job = tmp_path / "job.yaml"
     (tmp_path / "job.yaml.part").write_bytes(b"what a crash left")
@@ -118,3 +146,25 @@ def test_a_slow_disk_is_told_from_a_busy_machine(
     for _ in took_s:
         durable.fsync_folder(tmp_path)
     assert durable.is_slow() is slow
+
+
+def test_a_flush_that_takes_long_is_not_asked_for_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program may write more to the same disk than this one."""
+    file_system = durable.FileSystem(tmp_path)
+    assert file_system.is_quick()
+    assert file_system.sync()
+    assert file_system.is_quick()
+    monkeypatch.setattr(durable, "LONG_S", -1)
+    assert file_system.sync()
+    assert not file_system.is_quick()
+
+
+def test_a_folder_that_is_gone_has_no_file_system_to_flush(tmp_path: Path) -> None:
+    assert not durable.FileSystem(tmp_path / "gone").is_quick()
+
+
+def test_a_system_whose_flush_hides_errors_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durable, "_TELLS_ERRORS", False)
+    assert not durable.FileSystem(tmp_path).is_quick()

@@ -19,6 +19,8 @@ from batchgen.store.contents import Contents
 if TYPE_CHECKING:
     from batchgen.store.folder import OutputFolder
 
+pytestmark = pytest.mark.usefixtures("kept_here")
+
 CONTENT = next(samples()).content
 
 

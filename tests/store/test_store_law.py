@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_folders import close_all, files, opened
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchgen.store.folder import OutputFolder, Recovered
+
+pytestmark = pytest.mark.usefixtures("kept_here")
 
 
 def sidecars(root: Path) -> set[str]:

@@ -65,7 +65,7 @@ def test_an_attempt_is_in_doubt_from_its_beginning_to_its_end(ledger: Ledger) ->
 )
 def test_what_a_failed_attempt_comes_to(ledger: Ledger, billing: Billing, spent: Decimal, at_most: Decimal) -> None:
     (number,) = start(ledger, begun())
-    ledger.commit(Changes(settled=[(number, replace(FAILED, billing=billing))]))
+    ledger.commit(Changes(settled=[(number, FAILED._replace(billing=billing))]))
     in_vain = int(billing is not NO)
     bill = Bill(spent=spent, at_most=at_most, faults=Counter({Fault.THROTTLED: 1}), attempts=1, in_vain=in_vain)
     assert ledger.bill() == bill
@@ -79,7 +79,7 @@ def test_a_price_that_is_not_known_is_said_where_it_may_be_owed(
     number, other = start(ledger, begun(usd=None), begun("owl"))
     ledger.commit(Changes(settled=[(other, MADE)]))
     if billing:
-        ledger.commit(Changes(settled=[(number, replace(MADE, billing=billing))]))
+        ledger.commit(Changes(settled=[(number, MADE._replace(billing=billing))]))
     bill = ledger.bill()
     assert (bill.unpriced, bill.spent, bill.at_most) == (unpriced, USD, USD)
 
@@ -153,12 +153,12 @@ def test_a_picture_that_was_found_settles_its_attempt(ledger: Ledger) -> None:
 def test_what_a_sidecar_tells_changes_nothing_that_is_known(ledger: Ledger) -> None:
     (number,) = start(ledger, begun())
     ledger.commit(Changes(settled=[(number, MADE)]))
-    ledger.adopt([(picture(), [begun()._replace(attempt=replace(MADE, billing=Billing.NO))])])
+    ledger.adopt([(picture(), [begun()._replace(attempt=MADE._replace(billing=Billing.NO))])])
     assert ledger.bill() == Bill(spent=USD, at_most=USD, attempts=1)
 
 
 def test_attempts_that_only_the_sidecar_knows_come_back(ledger: Ledger) -> None:
-    tried = [begun()._replace(attempt=FAILED), begun(number=2)._replace(attempt=replace(MADE, number=2))]
+    tried = [begun()._replace(attempt=FAILED), begun(number=2)._replace(attempt=MADE._replace(number=2))]
     ledger.adopt([(picture(), tried)])
     bill = Bill(spent=USD, at_most=USD, faults=Counter({Fault.THROTTLED: 1}), attempts=2)
     assert ledger.bill() == bill
@@ -216,8 +216,8 @@ def test_a_value_of_another_type_is_refused(ledger: Ledger) -> None:
 @given(words=st.text(st.characters(exclude_categories=()), max_size=20))
 def test_any_words_are_kept_as_text(words: str, ledger: Ledger) -> None:
     (number,) = start(ledger, begun())
-    ledger.commit(Changes(settled=[(number, replace(FAILED, words=words))]))
+    ledger.commit(Changes(settled=[(number, FAILED._replace(words=words))]))
     ledger.fail([failure()._replace(words=words)])
     assert ledger.failures() == [failure()._replace(words=words.encode(errors="backslashreplace").decode())]
     *_, row = ledger.failed_attempts()
-    assert row.attempt == replace(FAILED, words=words.encode(errors="backslashreplace").decode())
+    assert row.attempt == FAILED._replace(words=words.encode(errors="backslashreplace").decode())

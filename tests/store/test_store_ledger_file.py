@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from batchgen.store.folder import OutputFolder
 
+pytestmark = pytest.mark.usefixtures("kept_here")
+
 CONTENT = next(samples()).content
 
 

@@ -103,7 +103,7 @@ def test_a_program_that_a_run_started_does_not_keep_its_lock(root: Path) -> None
     ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"here\n"
-        os.close(lock._descriptor)  # as the end of the process would
+        os.close(lock.descriptor)  # as the end of the process would
         assert child.poll() is None
         FolderLock.take(root, "second").release()
         child.communicate(b"")

@@ -19,6 +19,8 @@ from batchgen.store import durable
 if TYPE_CHECKING:
     from batchgen.store.folder import OutputFolder
 
+pytestmark = pytest.mark.usefixtures("kept_here")
+
 SMALL = next(samples()).content
 BIG = big_png()
 
@@ -32,6 +34,13 @@ class Order:
     def watch(self, patch: pytest.MonkeyPatch) -> None:
         """Every fsync, every final name, every commit of the ledger."""
         Steps(self._at).install(patch.setattr, commits=True)
+        real = durable.FileSystem.sync
+
+        def sync(file_system: durable.FileSystem) -> bool:
+            self.steps.append("flush")
+            return real(file_system)
+
+        patch.setattr(durable.FileSystem, "sync", sync)
 
     def _at(self, _number: int, name: str, args: tuple[Any, ...]) -> None:
         match name:
@@ -71,42 +80,84 @@ async def test_the_order_of_writing(folder: OutputFolder, monkeypatch: pytest.Mo
         order.watch(monkeypatch)
         sink, picture = await filled(folder, task(), content)
         await kept(writer, number, sink, sidecar_for(task(), picture))
-    folders = ["fsync otters", "fsync images"]  # theirs that were made: for what streams, before its first byte
+    # Theirs that were made; for what streams, before its first byte, and again by who keeps it, which did not see that.
+    folders = ["fsync otters", "fsync images"]
     parts = ["fsync 7-abcdefghijkl.part", "fsync 7-abcdefghijkl.json.part"]
-    assert order.steps[:9] == [
-        *(folders + parts if content is BIG else parts + folders),
+    before = folders if content is BIG else []
+    assert order.steps[: 9 + len(before)] == [
+        *(before + parts + folders),
         *("name 7-abcdefghijkl.png", "fsync a-red-fox"),
         *("name 7-abcdefghijkl.json", "fsync a-red-fox"),
         "ledger: 1 pictures",
     ]
 
 
-async def test_the_pictures_of_a_batch_share_what_can_be_shared(
-    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("batchgen.store.durable.SLOW_S", inf)  # one after another, however busy the disk
-    stems = ["fox/1", "fox/2", "owl/3", "fox/4"]
+FOUR = ["fox/1", "fox/2", "owl/3", "fox/4"]
+
+
+async def kept_in_one_batch(folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, stems: list[str]) -> list[str]:
+    """What happens to the disk meanwhile; their folders are there and last."""
     order = Order()
     async with at_work(folder) as writer:
-        for stem in ("fox/0", "owl/0"):
-            await attempt(folder, writer, task(stem, stem), SMALL)
+        for parent in dict.fromkeys(stem.partition("/")[0] for stem in stems):
+            await attempt(folder, writer, task(parent, f"{parent}/0"), SMALL)
         numbers = [await writer.begin(row_of(task(stem, stem))) for stem in stems]
         async with anyio.create_task_group() as group, one_batch(writer, monkeypatch, len(stems)):
             for number, stem in zip(numbers, stems, strict=True):
                 sink, picture = await filled(folder, task(stem, stem), SMALL)
                 group.start_soon(kept, writer, number, sink, sidecar_for(task(stem, stem), picture))
             order.watch(monkeypatch)
-    names = [stem[-1] for stem in stems]
-    start = order.steps.index("fsync 1.part")
-    assert order.steps[start:][:21] == [
-        *(f"fsync {name}{part}" for name in names for part in (".part", ".json.part")),
-        *(f"name {name}.png" for name in names),
-        *("fsync fox", "fsync owl"),
-        *(f"name {name}.json" for name in names),
-        *("fsync fox", "fsync owl"),
-        "ledger: 4 pictures",
+    assert set(folder.recover().contents.made) >= set(stems)
+    monkeypatch.undo()
+    return order.steps[: order.steps.index(f"ledger: {len(stems)} pictures")]
+
+
+async def test_the_pictures_of_a_batch_share_what_can_be_shared(
+    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = await kept_in_one_batch(folder, monkeypatch, FOUR)
+    assert (
+        steps[-12:]
+        == [
+            "flush",
+            *(f"name {stem[-1]}.png" for stem in FOUR),
+            *("fsync fox", "fsync owl"),
+            *(f"name {stem[-1]}.json" for stem in FOUR),
+            *("fsync fox", "fsync owl"),
+        ][-12:]
+    )
+    assert steps[-13] == "flush"
+    assert not [step for step in steps if step.endswith(".part")]
+
+
+async def test_where_pictures_lie_in_many_folders_these_share_a_flush_too(
+    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stems = [f"{name}/1" for name in ("fox", "owl", "cat", "dog")]
+    steps = await kept_in_one_batch(folder, monkeypatch, stems)
+    assert steps[-11:] == ["flush", *["name 1.png"] * 4, "flush", *["name 1.json"] * 4, "flush"]
+
+
+async def test_where_a_flush_takes_its_time_each_file_has_its_own_fsync(
+    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durable.FileSystem, "is_quick", lambda _: False)
+    monkeypatch.setattr("batchgen.store.durable.SLOW_S", inf)  # one after another, however busy the disk
+    steps = await kept_in_one_batch(folder, monkeypatch, FOUR)
+    assert steps[-20:-12] == [f"fsync {stem[-1]}{part}" for stem in FOUR for part in (".part", ".json.part")]
+    assert "flush" not in steps
+
+
+async def test_where_a_flush_failed_each_file_is_written_anew_and_tells_for_itself(
+    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durable.FileSystem, "sync", lambda _: False)
+    monkeypatch.setattr("batchgen.store.durable.SLOW_S", inf)
+    steps = await kept_in_one_batch(folder, monkeypatch, FOUR)
+    assert steps[-21:-12] == [
+        "flush",
+        *(f"fsync {stem[-1]}{part}" for stem in FOUR for part in (".part", ".json.part")),
     ]
-    assert len(files(folder.root)) == 2 * 6
 
 
 async def test_a_folder_that_a_killed_run_made_is_made_durable_once(

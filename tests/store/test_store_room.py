@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from batchgen.store.folder import OutputFolder
 
+pytestmark = pytest.mark.usefixtures("kept_here")
+
 BLOCK = 4096
 SMALL = next(samples()).content
 BIG = big_png()

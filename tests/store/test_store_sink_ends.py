@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import hashlib
 import threading
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 from store_batches import LONG_S
-from store_folders import USD, at_work, attempt, clear, files, filled, keep, kept, opened, row_of, scan
+from store_folders import USD, at_work, attempt, clear, close_all, files, filled, keep, kept, opened, row_of, scan
 from store_samples import big_png, samples, sidecar_for, task
 from store_steps import Steps
 
@@ -22,6 +23,8 @@ from batchgen.store.leftovers import Leftovers
 
 if TYPE_CHECKING:
     from batchgen.store.folder import OutputFolder
+
+pytestmark = pytest.mark.usefixtures("kept_here")
 
 SMALL = next(samples())
 BIG = big_png()
@@ -61,6 +64,7 @@ class Failing:
 
 
 def open_files() -> int:
+    gc.collect()  # an error holds what those who met it held
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
@@ -70,12 +74,12 @@ async def test_a_disk_that_fails_at_any_step_leaves_whole_pairs_only(
 ) -> None:
     finished = 0
     for step in range(1, 100):
+        before = open_files()
         folder = opened(quick_path / str(step))
-        failing, before = Failing(folder, step), open_files()
+        failing = Failing(folder, step)
         went_well = await failing.run(content, monkeypatch)
         if not failing.reached:
             break
-        assert open_files() == before
         recovered = folder.recover()
         made, bill = recovered.contents.made, folder.ledger.bill()
         finished += recovered.finished
@@ -86,6 +90,8 @@ async def test_a_disk_that_fails_at_any_step_leaves_whole_pairs_only(
         if not made:
             await keep(folder, task(), content)
         assert files(folder.root)["images/a-red-fox/7-abcdefghijkl.png"] == digest(content)
+        close_all()
+        assert open_files() == before
     assert step > 15
     assert finished > 4
 
@@ -145,11 +151,11 @@ def hold_back(patch: pytest.MonkeyPatch, started: anyio.Event, go_on: threading.
     """The thread that writes the sidecar waits until it is told to go on."""
     real, loop = durable.write_new, asyncio.get_running_loop()
 
-    def write_new(path: str, content: bytes | bytearray) -> None:
+    def write_new(path: str, content: bytes, **how: Any) -> None:
         if path.endswith(".json.part"):
             loop.call_soon_threadsafe(started.set)
             assert go_on.wait(LONG_S)
-        real(path, content)
+        real(path, content, **how)
 
     patch.setattr(durable, "write_new", write_new)
 

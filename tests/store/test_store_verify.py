@@ -208,13 +208,13 @@ def with_words(of: Pair, old: bytes, new: bytes) -> Pair:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (b'"width": 19', b'"width": 20'),
-        (b'"height": 11', b'"height": 12'),
-        (b'"format": "png"', b'"format": "jpeg"'),
-        (b'"file": "1.png"', b'"file": "2.png"'),
-        (b'"file": "1.png"', b'"file": "1.jpg"'),
-        (b'"seed": "1"}', b'"seed": "2"}'),
-        (b'"repeat": 0', b'"repeat": 1'),
+        (b'"width":19', b'"width":20'),
+        (b'"height":11', b'"height":12'),
+        (b'"format":"png"', b'"format":"jpeg"'),
+        (b'"file":"1.png"', b'"file":"2.png"'),
+        (b'"file":"1.png"', b'"file":"1.jpg"'),
+        (b'"seed":"1"}', b'"seed":"2"}'),
+        (b'"repeat":0', b'"repeat":1'),
     ],
 )
 def test_words_that_contradict_themselves_are_found_though_no_ledger_knows_them(

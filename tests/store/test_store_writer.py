@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 import pytest
+from kept_here import KEEPER
 from ledger_samples import FAILED, copied_as_killed, failure
 from store_batches import LONG_S, one_batch, until
 from store_folders import USD, at_work, attempt, files, filled, kept, opened, row_of, scan
 from store_samples import samples, sidecar_for, task
 
 from batchgen.model import Billing, Fault
+from batchgen.store.keeper import MOST_AT_ONCE
 from batchgen.store.ledger import Ledger
 from batchgen.store.ledger_file import look_at_ledger, open_ledger
 from batchgen.store.rows import Bill
-from batchgen.store.writer import MOST_AT_ONCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from batchgen.model import Task
     from batchgen.store.folder import OutputFolder
     from batchgen.store.rows import Changes
+
+pytestmark = pytest.mark.usefixtures("kept_here")
 
 CONTENT = next(samples()).content
 
@@ -140,7 +142,7 @@ async def test_all_that_was_handed_in_is_written_before_the_end(folder: OutputFo
             writer.fail(failure(f"id-{number}", index=number))
             writer.note(b"%d\n" % number)
         for number, billing in zip(numbers, (Billing.NO, Billing.MAYBE, Billing.YES), strict=True):
-            writer.settle(number, replace(FAILED, billing=billing))
+            writer.settle(number, FAILED._replace(billing=billing))
     assert len(folder.ledger.failures()) == count
     (log,) = (folder.root / "runs").iterdir()
     assert log.read_bytes() == b"".join(b"%d\n" % number for number in range(count))
@@ -156,7 +158,7 @@ async def test_it_ends_with_its_run_however_that_ends(folder: OutputFolder) -> N
 
     with pytest.raises(ZeroDivisionError):
         await ends_early()
-    assert not [thread for thread in threading.enumerate() if thread.name == "batchgen-writer"]
+    assert not [thread for thread in threading.enumerate() if thread.name == KEEPER]
     (log,) = (folder.root / "runs").iterdir()
     assert log.read_bytes() == b"one\n"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import threading
 from collections import Counter
 from contextlib import suppress
@@ -13,15 +14,17 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 from ledger_samples import FAILED, failure
-from store_batches import LONG_S, WRITERS_KEEP, one_batch
+from store_batches import DESKS_KEEP, LONG_S, one_batch
 from store_folders import USD, at_work, attempt, close_all, files, filled, keep, kept, opened, row_of, scan
-from store_samples import samples, sidecar_for, task
+from store_samples import ATTEMPT, big_png, samples, sidecar_for, task
 
 from batchgen.errors import StorageError
 from batchgen.model import Fault
 from batchgen.store import durable
 from batchgen.store.ledger import Ledger
+from batchgen.store.rescue import LostError
 from batchgen.store.rows import Bill
+from batchgen.store.run_log import RunLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from batchgen.model import Task
     from batchgen.store.folder import OutputFolder
     from batchgen.store.writer import Writer
+
+pytestmark = pytest.mark.usefixtures("kept_here")
 
 CONTENT = next(samples()).content
 FIRST, SECOND, THIRD = (task(name, f"fox/{name}") for name in ("1", "2", "3"))
@@ -65,10 +70,10 @@ def fails(patch: pytest.MonkeyPatch, name: str, when: Callable[[Path], bool]) ->
     """A step of the disk fails for these paths."""
     real: Callable[..., Any] = getattr(durable, name)
 
-    def failing(*args: Any) -> None:
+    def failing(*args: Any, **how: Any) -> None:
         if when(Path(args[-1] if isinstance(args[-1], str) else args[0])):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(*args)
+        real(*args, **how)
 
     patch.setattr(durable, name, failing)
 
@@ -95,6 +100,37 @@ async def test_what_goes_wrong_with_one_picture_leaves_the_others_alone(
     assert not any(path.endswith(".part") for path in files(folder.root))
 
 
+async def test_a_file_that_can_not_be_opened_any_more_costs_its_own_picture_only(
+    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody took it away, and the system does not tell what its process has open."""
+    said: dict[str, object] = {}
+
+    async def one(of: Task, content: bytes) -> None:
+        sink, picture = await filled(folder, of, content)
+        wrapped = await sink.wrap(sidecar_for(of, picture))
+        if wrapped.streamed:
+            (folder.root / wrapped.streamed).unlink()
+            wrapped = wrapped._replace(process=0)
+        try:
+            await writer.keep(numbers[of.id], ATTEMPT, wrapped)
+        except Exception as error:  # noqa: BLE001 - it is looked at
+            said[of.id] = error
+        await sink.discard()
+
+    async with at_work(folder) as writer:
+        numbers = {of.id: await writer.begin(row_of(of)) for of in (FIRST, SECOND)}
+        async with anyio.create_task_group() as group, one_batch(writer, monkeypatch, 3):
+            group.start_soon(one, FIRST, CONTENT)
+            group.start_soon(one, SECOND, big_png())
+            group.start_soon(writer.begin, row_of(THIRD))
+        assert said.keys() == {"2"}
+        assert isinstance(said["2"], LostError)
+        assert re.search(r"^/[^\n]*/2\.part: No such file or directory; [^\n]+$", str(said["2"]))
+        assert [row.task_id for row in writer.unsettled] == ["2", "3"]
+    assert set(scan(folder).made) == {"1"}
+
+
 @pytest.mark.parametrize("most", [0, 1])
 async def test_where_threads_are_short_pictures_are_kept_by_those_there_are(
     folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, most: int
@@ -109,7 +145,7 @@ async def test_where_threads_are_short_pictures_are_kept_by_those_there_are(
             super().start()
 
     monkeypatch.setattr(durable, "is_slow", lambda: True)
-    monkeypatch.setattr("batchgen.store.keep.Thread", Scarce)
+    monkeypatch.setattr("batchgen.store.side_by_side.Thread", Scarce)
     async with at_work(folder) as writer:
         said = await kept_in_one_batch(folder, writer, monkeypatch)
     assert said == {each.id: f"images/{each.stem}.png" for each in (FIRST, SECOND, THIRD)}
@@ -120,7 +156,7 @@ async def test_where_threads_are_short_pictures_are_kept_by_those_there_are(
 async def test_an_error_that_nobody_foresaw_in_one_of_several_threads_is_raised(
     folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(durable, "is_slow", lambda: True)
@@ -245,11 +281,11 @@ async def _broken_run(folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, whe
         with monkeypatch.context() as patched, anyio.fail_after(LONG_S):
             match where:
                 case "keep":
-                    patched.setattr(WRITERS_KEEP, broken)
+                    patched.setattr(DESKS_KEEP, broken)
                 case "commit":
                     patched.setattr(Ledger, "commit", broken)
                 case _:
-                    patched.setattr(writer._log, "write", broken)
+                    patched.setattr(RunLog, "write", broken)
             with pytest.raises(ZeroDivisionError, match=where):
                 await writer.begin(row_of(SECOND))
             with pytest.raises(ZeroDivisionError, match=where):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from store_samples import encoded, noise, sidecar_for, task
+from store_samples import document_for, encoded, noise, task
 
 from batchgen.manifest.identity import task_id
 from batchgen.model import Attempt, Billing, Picture
@@ -80,7 +80,7 @@ def pair(
     content = content or content_of(kind, number)
     digest = hashlib.sha256(content).hexdigest()
     picture = Picture(format=kind, width=size[0], height=size[1], size_bytes=len(content), sha256=digest)
-    said = sidecar_for(of, picture)
+    said = document_for(of, picture)
     path = f"{area}/{of.stem}.{SUFFIXES[kind]}"
     row = PictureRow(of.id, number, path, len(content), digest, hashlib.sha256(said).hexdigest())
     return Pair(picture=path, content=content, sidecar_content=said, row=row)

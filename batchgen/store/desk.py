@@ -1,0 +1,184 @@
+"""What makes a run last: it takes all that waits and brings it to the disk in one go.
+
+In a batch the pictures go first, in their order of writing (keep.py); then one transaction of the ledger settles what
+has ended and begins what is next; then the callers are answered. So an attempt is in the ledger, durably, before a byte
+of its request leaves, and what a batch costs is shared by all in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchgen.errors import StorageError
+from batchgen.store.handed import Answer, Begin, Close, Keep, Settle
+from batchgen.store.keep import Parcel
+from batchgen.store.rescue import LostError, keep, words_of
+from batchgen.store.room import Room
+from batchgen.store.rows import AttemptRow, Changes, FailureRow, PictureRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchgen.model import Attempt
+    from batchgen.store.handed import Item, Wrapped
+    from batchgen.store.ledger import Ledger
+    from batchgen.store.run_log import RunLog
+    from batchgen.store.slots import Slots
+    from batchgen.store.tree import Tree
+
+
+@dataclass(slots=True)
+class _Begin:
+    """An attempt that may be sent once this is in the ledger."""
+
+    number: int
+    row: AttemptRow
+    held: bool = False
+    """There is no room for its answer yet: it comes with each batch until there is."""
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A picture, and the attempt that brought it."""
+
+    number: int
+    attempt: Attempt
+    parcel: Parcel
+    gone: LostError | None = None
+    """The file that holds it can't be opened any more."""
+
+    @property
+    def error(self) -> Exception | None:
+        """Why it is not kept."""
+        return self.gone or self.parcel.error
+
+
+class Desk:
+    """Where all that a run hands in arrives, one batch after another; all of it blocks."""
+
+    def __init__(self, tree: Tree, ledger: Ledger, log: RunLog, slots: Slots) -> None:
+        self._tree = tree
+        self._ledger = ledger
+        self._log = log
+        self._slots = slots
+        self._room: Room[_Begin] = Room(tree)
+        self._broken: StorageError | None = None
+        """After this nothing is written to the ledger again: the next start reads what is there."""
+        self._unforeseen: Exception | None = None
+
+    def bring(self, items: Sequence[Item]) -> list[Answer]:
+        """One batch to the disk; what there is to say to those who wait."""
+        kept: list[_Kept] = []
+        begun = [*self._room.held, *(_Begin(*item) for item in items if isinstance(item, Begin))]
+        try:
+            kept = self._keep([item for item in items if isinstance(item, Keep)])
+            self._enter(items, kept, begun)
+            self._log.write([item for item in items if isinstance(item, bytes)])
+            error = None
+        except Exception as unforeseen:  # noqa: BLE001 - whoever waits gets it, and is never left waiting
+            unforeseen.add_note(traceback.format_exc())  # it is raised in another process
+            self._unforeseen = error = unforeseen
+        said = [Answer(item.number, item.error or error) for item in kept]
+        said += [Answer(item.number, item.error or error) for item in begun if error or not item.held]
+        said += [Answer(item.number, error) for item in items if isinstance(item, Keep)] if error and not kept else []
+        if any(isinstance(item, Close) for item in items):
+            said.append(Answer(error=self._unforeseen))
+        return said
+
+    def _keep(self, items: Sequence[Keep]) -> list[_Kept]:
+        kept = [self._taken(item) for item in items]
+        keep(self._tree, [item.parcel for item in kept if item.gone is None])
+        for item in kept:
+            self._room.note(item.parcel.row.size_bytes)
+        return kept
+
+    def _taken(self, item: Keep) -> _Kept:
+        taken = _Kept(item.number, item.attempt, _parcel(item.wrapped, self._slots))
+        if item.wrapped.streamed is not None:
+            try:
+                taken.parcel.descriptor = _reopened(item.wrapped, item.wrapped.streamed)
+            except OSError as error:
+                taken.gone = LostError(words_of(error, self._tree.root))
+        return taken
+
+    def _enter(self, items: Sequence[Item], kept: Sequence[_Kept], begun: Sequence[_Begin]) -> None:
+        """All of a batch into the ledger."""
+        try:
+            self._room.let_in(begun, {item.number for item in items if isinstance(item, Keep | Settle)})
+            self._commit(_changes(items, kept, begun))
+        except StorageError as error:
+            for each in begun:  # what is kept is kept, whatever the ledger says: the next start adopts it
+                each.error = each.error or error
+
+    def _commit(self, changes: Changes) -> None:
+        if self._broken is not None:
+            raise self._broken
+        if changes == Changes():
+            return
+        try:
+            self._ledger.commit(changes)
+        except StorageError as error:
+            self._broken = error
+            raise
+
+
+def keep_elsewhere(tree: Tree, slots: Slots, wrapped: Wrapped, why: StorageError) -> StorageError:
+    """A picture that no desk can take any more goes to the rescue place; where it is, and why; blocks."""
+    parcel = _parcel(wrapped, slots)
+    parcel.error, parcel.streamed = why, None
+    if wrapped.streamed is not None:
+        parcel.descriptor = os.dup(wrapped.descriptor)
+    keep(tree, [parcel])
+    return StorageError(why) if parcel.error is None else parcel.error
+
+
+def _changes(items: Sequence[Item], kept: Sequence[_Kept], begun: Sequence[_Begin]) -> Changes:
+    whole = [item for item in kept if item.error is None]
+    settled = [item for item in items if isinstance(item, Settle)]
+    return Changes(
+        started=[(item.number, item.row) for item in begun if item.error is None and not item.held],
+        settled=[
+            *((item.number, item.attempt) for item in whole),
+            *((item.number, item.attempt) for item in settled if item.attempt is not None),
+        ],
+        withdrawn=[item.number for item in settled if item.attempt is None],
+        pictures=[item.parcel.row for item in whole],
+        failures=[item for item in items if isinstance(item, FailureRow)],
+    )
+
+
+def _parcel(wrapped: Wrapped, slots: Slots) -> Parcel:
+    """What is handed over, but for an open file; its digest worked out and named in its sidecar."""
+    content = memoryview(wrapped.content) if wrapped.slot is None else slots.at(wrapped.slot, wrapped.size_bytes)
+    sha256 = wrapped.sha256 or hashlib.sha256(content).hexdigest()
+    sidecar = wrapped.sidecar.naming(sha256)
+    return Parcel(
+        place=wrapped.place,
+        file=wrapped.file,
+        sidecar=sidecar,
+        row=PictureRow(
+            task_id=wrapped.task_id,
+            task_index=wrapped.task_index,
+            path=wrapped.path,
+            size_bytes=wrapped.size_bytes,
+            sha256=sha256,
+            sidecar_sha256=hashlib.sha256(sidecar).hexdigest(),
+        ),
+        content=content,
+        streamed=wrapped.streamed,
+        error=StorageError(wrapped.why) if wrapped.why else None,
+    )
+
+
+def _reopened(wrapped: Wrapped, path: str) -> int:
+    """The file that a picture streamed to: the very one that the other process has open, where the system tells."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with suppress(OSError):
+        return os.open(f"/proc/{wrapped.process}/fd/{wrapped.descriptor}", flags ^ os.O_NOFOLLOW)
+    return os.open(path, flags)
