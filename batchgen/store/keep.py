@@ -16,7 +16,6 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from uuid import uuid4
 
 from batchgen.errors import StorageError
 from batchgen.store import durable
@@ -131,7 +130,7 @@ def _twice(part: str, write: Callable[[str], None]) -> None:
     except OSError as error:
         if error.errno != errno.EIO:
             raise
-        fresh = f"{os.path.dirname(part)}/{uuid4().hex}{PICTURE_PART}"  # noqa: PTH120 - text, as the others
+        fresh = f"{os.path.dirname(part)}/{os.urandom(16).hex()}{PICTURE_PART}"  # noqa: PTH120 - text, as the others
         write(fresh)
         try:
             durable.rename_new(fresh, part)

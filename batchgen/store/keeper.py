@@ -48,7 +48,7 @@ def keeper_process(lock: int, memory: int) -> Iterator[socket.socket]:
     with ours:
         with theirs, _no_signals():
             process = subprocess.Popen(  # noqa: S603 - this very program
-                [sys.executable, "-c", COMMAND, str(theirs.fileno()), str(memory), *sys.path],
+                [sys.executable, "-S", "-c", COMMAND, str(theirs.fileno()), str(memory), *sys.path],
                 pass_fds=(theirs.fileno(), memory, lock),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

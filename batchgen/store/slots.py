@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import tempfile
 from typing import Final
 
 SLOT_BYTES: Final = 384 * 1024
@@ -34,11 +33,7 @@ class Slots:
 
 
 def shared_memory() -> int:
-    """A file without a name, for the slots; whoever takes it closes it."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("batchgen")
-    else:
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
+    """A file without a name, for the slots (memfd_create(2), Linux); whoever takes it closes it."""
+    descriptor = os.memfd_create("batchgen")
     os.ftruncate(descriptor, SLOTS * SLOT_BYTES)
     return descriptor
