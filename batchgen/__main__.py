@@ -1,5 +1,6 @@
 """The program's way in, for `batchgen` and `python -m batchgen`."""
 
+import gc
 import os
 import select
 import signal
@@ -7,6 +8,8 @@ import sys
 from contextlib import suppress
 
 ENDS = {signal.SIGINT: ("interrupted", 130), signal.SIGTERM: ("terminated", 143), signal.SIGHUP: ("terminated", 143)}
+COLLECTED_AFTER = 20_000
+"""Objects that came and did not go before cycles are looked for: what is imported stays, and was a tenth of a start."""
 SHOW_CURSOR = "\x1b[?25h"
 """A bar hides it."""
 
@@ -16,6 +19,7 @@ def main() -> None:
     for number in ENDS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
+    gc.set_threshold(COLLECTED_AFTER)
     from batchgen.cli.main import main as run_command_line  # noqa: PLC0415 - what is imported here can be interrupted
 
     try:

@@ -171,3 +171,8 @@ def duration(seconds: float) -> str:
 def rate(count: int, seconds: float) -> str:
     """Pictures a second so far."""
     return f"{count / seconds:.1f}/s" if seconds > 0 else ""
+
+
+def worth_a_line(event: Event) -> bool:
+    """Does this event deserve a line of its own where not every task does?"""
+    return not isinstance(event, TaskMade) and type(event).__name__ != "TaskRetried"

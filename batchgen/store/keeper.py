@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 FOR_THE_RUN: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 MOST_AT_ONCE: Final = 256
 """Of all that waits, so much goes in one batch."""
-COMMAND: Final = "import sys; sys.path[:] = sys.argv[3:]; from batchgen.store.keeper import main; main()"
-SETTLED_AFTER: Final = 20_000
-"""Objects that came and did not go before cycles are looked for."""
+COMMAND: Final = (
+    "import gc, sys; gc.set_threshold(20_000); sys.path[:] = sys.argv[3:]; "
+    "from batchgen.store.keeper import main; main()"
+)
 
 
 @contextmanager
@@ -122,6 +123,5 @@ def _answer(line: socket.socket, answers: list[Answer]) -> None:
 def main() -> None:
     """The process itself, given the numbers of its line and of the memory."""
     gc.freeze()
-    gc.set_threshold(SETTLED_AFTER)
     with socket.socket(fileno=int(sys.argv[1])) as line:
         serve(line, int(sys.argv[2]))
