@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from random import random
 from typing import TYPE_CHECKING, Protocol
@@ -20,7 +21,6 @@ from batchgen.engine.exchange import HeldBack
 from batchgen.engine.policy import verdict
 from batchgen.engine.retry_budget import RetryBudget
 from batchgen.engine.signal import Signal
-from batchgen.engine.trip import Trip
 from batchgen.model import Billing, Failure, Fault, GiveUp, Retry, Stop, Success
 
 if TYPE_CHECKING:
@@ -39,17 +39,16 @@ LONGEST_OUTAGE_S = 70 * 60.0
 """A few tasks that can never work look like an outage once nothing else is left, so this has an end."""
 LONGEST_SILENCE_S = 300.0
 """How long to wait for a server that never answered anything in this run."""
-MOST_UNKEPT = 64
-"""With so much that came and is not kept yet, nothing more is sent until the disk has taken some."""
 
 
 class Tries(Protocol):
     """Makes attempts, wherever they happen."""
 
-    async def __call__(self, work: Work, trip: Trip) -> tuple[Attempt, Outcome]:
+    async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
         """Try a task once; what it brought is kept before this returns.
 
-        The HeldBack of a trip passes through: nothing was sent and it was no attempt.
+        `on_sent` is called when the request's headers leave; the HeldBack that it may raise passes through: nothing was
+        sent and it was no attempt.
         """
 
 
@@ -97,9 +96,6 @@ class Pool:
         self._chance = gates.chance
         self._retries = RetryBudget()
         self._in_flight = 0
-        """Attempts under way."""
-        self._unkept = 0
-        """Those whose answer has come."""
         self._changed = Signal()
         self._idle: list[asyncio.Future[tuple[Work, Permit] | None]] = []
         """Tasks of the event loop that have done their work: to wake one costs a fifth of starting another."""
@@ -113,8 +109,6 @@ class Pool:
         async with anyio.create_task_group() as group:
             with anyio.CancelScope() as self._sending:
                 while not self._draining and await self._is_due():
-                    while self._unkept >= MOST_UNKEPT:
-                        await self._changed.wait()
                     permit = await self._limiter.turn()
                     if self._draining:
                         permit.release()
@@ -166,6 +160,12 @@ class Pool:
             self._listener.capped(cap)
         return False
 
+    def _leave(self, permit: Permit) -> None:
+        """A request's headers leave, unless the run has ended since it was allowed."""
+        if self._draining:
+            raise HeldBack
+        permit.sent()
+
     async def _keep_trying(self, work: Work, permit: Permit) -> None:
         """One attempt after another, each handed over by `run`."""
         following: tuple[Work, Permit] | None = (work, permit)
@@ -178,28 +178,17 @@ class Pool:
             following = await idle
 
     async def _try(self, work: Work, permit: Permit) -> None:
-        trip = Trip(permit, self._may_leave, self._note_answer)
         try:
-            attempt, outcome = await self._tries(work, trip)
-            trip.answered(outcome)
-            self._note(work, attempt, outcome, trip.outage_s)
+            attempt, outcome = await self._tries(work, partial(self._leave, permit))
+            outage_s = permit.answered(outcome)
+            self._note(work, attempt, outcome, outage_s)
         except HeldBack:
             self._budget.settle(self._price_of(work.task), billed=False, made=False)
             self._frontier.put_back(work, clock.now())
         finally:
-            if trip.is_answered:
-                self._unkept -= 1
-            else:
-                permit.release()
+            permit.release()
             self._in_flight -= 1
             self._changed.fire()
-
-    def _may_leave(self) -> bool:
-        """False: the run has ended since it was allowed."""
-        return not self._draining
-
-    def _note_answer(self) -> None:
-        self._unkept += 1
 
     def _note(self, work: Work, attempt: Attempt, outcome: Outcome, outage_s: float | None) -> None:
         """An attempt has come to this."""

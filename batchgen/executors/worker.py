@@ -20,7 +20,7 @@ from batchgen.store.rows import AttemptRow
 from batchgen.store.sidecar import Cost, Sidecar, sidecar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from batchgen.engine.budget import Caps
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from batchgen.engine.limiter import Rules
     from batchgen.engine.policy import RetryBounds
     from batchgen.engine.transport import Transport
-    from batchgen.engine.trip import Trip
     from batchgen.model import InputImage, Outcome, Secret, Task
     from batchgen.providers.conversation import Provider
     from batchgen.store.folder import OutputFolder
@@ -76,7 +75,7 @@ class Worker:
         self._transport = transport
         self._writer = writer
 
-    async def __call__(self, work: Work, trip: Trip) -> tuple[Attempt, Outcome]:
+    async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
         """Try a task once; expected faults come back as the outcome."""
         task = work.task
         begun = Begun(len(work.attempts) + 1, iso_now(), clock.now(), self._setup.cost_of(task))
@@ -85,25 +84,32 @@ class Worker:
         except StorageError as error:
             failure = Failure(fault=Fault.DISK, billing=Billing.NO, words=str(error))
             return begun.ended(failure), failure
+        sent = False
+
+        def leave() -> None:
+            nonlocal sent
+            on_sent()
+            sent = True
+
         sink = self._setup.folder.sink(task)
         try:
-            image = task.image
-            if image is not None and not await anyio.to_thread.run_sync(unchanged, image):
-                outcome: Outcome = _changed_input(image)
-            else:
-                conversation = self._setup.provider.converse(task.request, self._setup.url, self._setup.key)
-                outcome = await attempt(conversation, self._transport, sink, trip.sent)
-            trip.answered(outcome)
-            return await self._end(work, number, begun, outcome, sink)
+            return await self._end(work, number, begun, await self._ask(task, sink, leave), sink)
         except (OSError, StorageError) as error:
             failure = _disk_failure(error, self._setup.folder, begun.usd)
             return self._settle(number, begun.ended(failure)), failure
         except BaseException:
-            if not trip.is_sent:
+            if not sent:
                 self._writer.settle(number, None)
             raise  # what was sent and is abandoned is in doubt, and stays so in the ledger
         finally:
             await sink.discard()
+
+    async def _ask(self, task: Task, sink: PictureSink, on_sent: Callable[[], None]) -> Outcome:
+        image = task.image
+        if image is not None and not await anyio.to_thread.run_sync(unchanged, image):
+            return _changed_input(image)
+        conversation = self._setup.provider.converse(task.request, self._setup.url, self._setup.key)
+        return await attempt(conversation, self._transport, sink, on_sent)
 
     async def _end(
         self, work: Work, number: int, begun: Begun, outcome: Outcome, sink: PictureSink

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from batchgen.engine.frontier import Work
     from batchgen.engine.limiter import Rules
     from batchgen.engine.policy import RetryBounds
-    from batchgen.engine.trip import Trip
     from batchgen.model import Outcome
     from batchgen.rehearsal.servers import ServerLimit
 
@@ -123,13 +122,13 @@ class _Stage:
         self.billed = dict.fromkeys(Billing, 0)
         self.waits: dict[str, float] = {}
 
-    async def __call__(self, work: Work, trip: Trip) -> tuple[Attempt, Outcome]:
+    async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
         """See Tries."""
         started, outcome = anyio.current_time(), self._drawn()
         if isinstance(outcome, Failure) and outcome.fault is Fault.UNREACHABLE:
             await anyio.sleep(ROUND_TRIP_S)
         else:
-            trip.sent()
+            on_sent()
             outcome = await self._answer(outcome)
         billing = outcome.billing if isinstance(outcome, Failure) else Billing.YES
         self.billed[billing] += 1

@@ -67,7 +67,7 @@ def put(tree: Tree, parcels: Sequence[Parcel]) -> None:
         found = folders.get(parcel.place.folder)
         return found or folders.setdefault(parcel.place.folder, str(tree.ready(parcel.place.folder, looked_at, made)))
 
-    sound = _write_all(tree, parcels, folder_of)
+    sound = _write_all(tree, made, parcels, folder_of)
     sound = _let_last(tree, made, sound, folder_of)
     sound = _each(sound, lambda parcel: _rename(folder_of(parcel), parcel, parcel.place.picture_part, parcel.file))
     sound = _fsync_folders(tree, sound, folder_of)
@@ -77,11 +77,15 @@ def put(tree: Tree, parcels: Sequence[Parcel]) -> None:
     _fsync_folders(tree, sound, folder_of)
 
 
-def _write_all(tree: Tree, parcels: Sequence[Parcel], folder_of: Callable[[Parcel], str]) -> list[Parcel]:
-    """All parts whole and durable: where the disk is slow by one flush for all, else each by its own."""
+def _write_all(
+    tree: Tree, made: dict[str, list[str]], parcels: Sequence[Parcel], folder_of: Callable[[Parcel], str]
+) -> list[Parcel]:
+    """All parts whole and durable: many by one flush, which the folders made for them share; else each by its own."""
     if len(parcels) >= TOGETHER and tree.file_system.is_quick():
         written = _each(parcels, lambda parcel: _write_parts(folder_of(parcel), parcel, lasting=False))
         if tree.file_system.sync():
+            tree.lasts(path for paths in made.values() for path in paths)
+            made.clear()
             return written
         for parcel in written:
             _unlink(*_parts(folder_of(parcel), parcel))

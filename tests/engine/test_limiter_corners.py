@@ -25,10 +25,10 @@ from batchgen.rehearsal.clock import in_virtual_time
 from batchgen.rehearsal.rehearse import rehearse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from batchgen.engine.frontier import Work
-    from batchgen.engine.trip import Trip
     from batchgen.manifest.settings import ProviderSettings
     from batchgen.model import Outcome
 
@@ -66,10 +66,10 @@ def test_a_429_to_the_probe_does_not_hang_the_run() -> None:
 class NeverSends(Stage):
     """A server that refuses connections while it is down: no headers ever leave."""
 
-    async def __call__(self, work: Work, trip: Trip) -> tuple[Attempt, Outcome]:
+    async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
         """See Tries."""
         if not self.is_down(anyio.current_time()):
-            return await Stage.__call__(self, work, trip)
+            return await Stage.__call__(self, work, on_sent)
         await anyio.sleep(0.01)
         return attempt(len(work.attempts) + 1, self.failure), self.failure
 

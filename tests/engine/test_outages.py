@@ -26,7 +26,6 @@ from batchgen.rehearsal.clock import in_virtual_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from batchgen.engine.trip import Trip
     from batchgen.model import Outcome, Success
 
 TEN_A_SECOND = Window(sends=100, seconds=10)
@@ -80,10 +79,10 @@ class Stage:
 
         return in_virtual_time(main)
 
-    async def __call__(self, work: Work, trip: Trip) -> tuple[Attempt, Outcome]:
+    async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
         """Try: a server that is down fails what comes in, and what it was at."""
         await anyio.sleep(self.chance.uniform(*self.connects_in_s))
-        trip.sent()
+        on_sent()
         at, number = anyio.current_time(), len(work.attempts) + 1
         outcome: Outcome = self.failure
         if self.fails(work):

@@ -17,8 +17,7 @@ from batchgen.engine.budget import Budget, Caps
 from batchgen.engine.frontier import Frontier, Work
 from batchgen.engine.limiter import OUTAGES, Limiter, Rules
 from batchgen.engine.policy import REACTIONS, Reaction, RetryBounds
-from batchgen.engine.pool import MOST_UNKEPT, Gates, Pool
-from batchgen.engine.trip import Trip
+from batchgen.engine.pool import Gates, Pool
 from batchgen.model import Attempt, Billing, Failure, Fault, Success, Window
 from batchgen.rehearsal.clock import in_virtual_time
 
@@ -90,7 +89,7 @@ class Stage:
 
         return in_virtual_time(main)
 
-    async def __call__(self, work: Work, trip: Trip) -> tuple[Attempt, Outcome]:
+    async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
         """Try: the next of what the task meets."""
         index = work.task.index
         self.tries.append((index, anyio.current_time()))
@@ -98,7 +97,7 @@ class Stage:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         outcomes = self.meets.get(index, ())
         outcome = outcomes[len(work.attempts)] if len(work.attempts) < len(outcomes) else SUCCESS
-        trip.sent()
+        on_sent()
         await anyio.sleep(self.takes_s)
         self.in_flight -= 1
         return attempt(len(work.attempts) + 1, outcome), outcome
@@ -181,16 +180,6 @@ def test_workers_that_find_nothing_due_are_there_when_it_is() -> None:
     assert sorted(stage.made) == [0, 1, 2]
 
 
-class Unmoved(Trip):
-    """The way of a request that never leaves."""
-
-    def __init__(self) -> None:
-        """Of nobody's."""
-
-    def sent(self) -> None:
-        """Nobody is told."""
-
-
 class Connecting(Stage):
     """Tries whose headers leave so many seconds after they were allowed to; `left` says when they did."""
 
@@ -199,12 +188,12 @@ class Connecting(Stage):
         Stage.__post_init__(self)
         self.left: list[tuple[int, float]] = []
 
-    async def __call__(self, work: Work, trip: Trip) -> tuple[Attempt, Outcome]:
+    async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
         """See Tries."""
         await anyio.sleep(1.5 * work.task.index)
-        trip.sent()
+        on_sent()
         self.left.append((work.task.index, anyio.current_time()))
-        return await Stage.__call__(self, work, Unmoved())
+        return await Stage.__call__(self, work, lambda: None)
 
 
 def test_what_was_still_connecting_when_a_cool_down_began_does_not_leave_inside_it() -> None:
@@ -282,9 +271,9 @@ def test_a_server_that_never_answers_stops_the_run_after_five_minutes() -> None:
     class Nobody(Stage):
         """A server that refuses connections: no headers ever leave."""
 
-        async def __call__(self, work: Work, trip: Trip) -> tuple[Attempt, Outcome]:  # noqa: ARG002
+        async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:  # noqa: ARG002
             """See Tries."""
-            return await Stage.__call__(self, work, Unmoved())
+            return await Stage.__call__(self, work, lambda: None)
 
     stage = Nobody(100, {index: [UNREACHABLE] * 1000 for index in range(100)}, at_once=3)
     assert 300 < stage.run() < 300 + LONGEST_PAUSE_S + 15
@@ -346,48 +335,22 @@ def test_what_was_not_sent_takes_no_slot() -> None:
     class Unsent(Stage):
         """Tries that end before anything is sent."""
 
-        async def __call__(self, work: Work, trip: Trip) -> tuple[Attempt, Outcome]:
+        async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
             """See Tries."""
-            return await Stage.__call__(self, work, trip if work.task.index == 9 else Unmoved())
+            return await Stage.__call__(self, work, lambda: on_sent() if work.task.index == 9 else None)
 
     stage = Unsent(10, {index: [INVALID] for index in range(9)}, windows=(Window(sends=1, seconds=1000),), at_once=1)
     assert stage.run() == pytest.approx(10)
     assert stage.made == [9]
 
 
-def test_what_is_sent_does_not_wait_for_what_came_to_be_kept_unless_that_is_much() -> None:
-    class SlowlyKept(Stage):
-        """Answers that come after a second, on a disk that takes a thousand for each."""
-
-        unkept = most_unkept = 0
-
-        async def __call__(self, work: Work, trip: Trip) -> tuple[Attempt, Outcome]:
-            """See Tries."""
-            trip.sent()
-            self.tries.append((work.task.index, anyio.current_time()))
-            await anyio.sleep(1)
-            trip.answered(SUCCESS)
-            self.unkept += 1
-            self.most_unkept = max(self.most_unkept, self.unkept)
-            await anyio.sleep(1000)
-            self.unkept -= 1
-            return attempt(1, SUCCESS), SUCCESS
-
-    stage = SlowlyKept(MOST_UNKEPT, at_once=1)
-    assert stage.run() == pytest.approx(MOST_UNKEPT + 1000)
-    stage = SlowlyKept(3 * MOST_UNKEPT, at_once=1)
-    assert stage.run() > 3000
-    assert stage.most_unkept == MOST_UNKEPT + 1  # the one that was in flight then
-    assert len(stage.made) == 3 * MOST_UNKEPT
-
-
 def test_a_bug_in_a_try_ends_the_run_loudly() -> None:
     class Broken(Stage):
         """Tries that break."""
 
-        async def __call__(self, work: Work, trip: Trip) -> tuple[Attempt, Outcome]:
+        async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
             """See Tries."""
-            trip.sent()
+            on_sent()
             raise KeyError(work.task.index)
 
     with pytest.raises(ExceptionGroup) as caught:
