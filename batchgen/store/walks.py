@@ -127,9 +127,10 @@ def whole_png(content: memoryview) -> Shape | None:
         start = end
         if name == b"IEND":
             break
+    if start != size or not {b"IDAT", b"IEND"} <= names:
+        return None
     width, height = _PNG_SIZE.unpack_from(content, 16)
-    is_whole = start == size and {b"IDAT", b"IEND"} <= names and width and height
-    return Shape("png", width, height) if is_whole else None
+    return Shape("png", width, height) if width and height else None
 
 
 def _ihdr() -> Walk[Shape]:

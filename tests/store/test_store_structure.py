@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import zlib
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from store_samples import Sample, encoded, noise, samples
 
-from batchgen.store.structure import CutOff, NotAPicture, Shape, StructureCheck
+from batchgen.store.structure import CutOff, NotAPicture, Shape, StructureCheck, look_at
+from batchgen.store.walks import whole_png
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SAMPLES = list(samples())
 PNG, JPEG, WEBP = (next(sample for sample in SAMPLES if sample.name == kind) for kind in ("png", "jpeg", "webp"))
@@ -36,6 +41,36 @@ def test_every_strict_prefix_is_cut_off(sample: Sample) -> None:
     lengths = {*range(max(1, len(sample.content) - 300), len(sample.content)), *range(3, len(sample.content), 7)}
     for length in lengths:
         assert isinstance(judged(sample.content[:length]), CutOff), length
+
+
+def changed(content: bytes) -> Iterator[bytes]:
+    """Every prefix, every byte another one, a byte less somewhere, and a few more behind the end."""
+    for at in range(len(content)):
+        yield content[:at]
+        yield content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+        yield content[:at] + content[at + 1 :]
+    yield from (content + b"x", content + content)
+
+
+@of_each
+def test_what_is_all_here_is_judged_as_what_came_in_pieces(sample: Sample) -> None:
+    assert look_at(memoryview(sample.content)) == judged(sample.content)
+    for content in changed(sample.content[:2000]):
+        assert look_at(memoryview(content)) == judged(content)
+
+
+def test_a_look_at_a_whole_png_says_yes_to_nothing_else() -> None:
+    """Damaged in ways that its checksums do not show."""
+    assert whole_png(memoryview(PNG.content)) == Shape("png", PNG.width, PNG.height)
+    head, body, end = PNG.content[:33], PNG.content[33:-12], PNG.content[-12:]
+    empty = chunk(b"IHDR", b"\0" * 8 + head[24:29])
+    for content in (head + end, head[:8] + empty + body + end, head[:8] + body + end, head + body, end, b""):
+        assert whole_png(memoryview(content)) is None
+        assert isinstance(look_at(memoryview(content)), str)
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
 
 
 @given(sample=st.sampled_from(SAMPLES), data=st.data())
