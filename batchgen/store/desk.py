@@ -1,8 +1,9 @@
 """What makes a run last: it takes all that waits and brings it to the disk in one go.
 
-In a batch the pictures go first, in their order of writing (keep.py); then one transaction of the ledger settles what
-has ended and begins what is next; then the callers are answered. So an attempt is in the ledger, durably, before a byte
-of its request leaves, and what a batch costs is shared by all in it.
+Of a batch the ledger has its part first: one transaction begins what is next and settles what has ended, the pictures
+of the batch before among it, and their callers are answered. Then this batch's pictures are put on the disk, in their
+order of writing (keep.py), while the requests that have begun are on their way. So an attempt is in the ledger,
+durably, before a byte of its request leaves, and what a batch costs is shared by all in it.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import os
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from batchgen.errors import StorageError
-from batchgen.store.handed import Answer, Begin, Close, Keep, Settle
+from batchgen.store.handed import Answer, Begin, Keep, Settle
 from batchgen.store.keep import Parcel
 from batchgen.store.rescue import LostError, keep, words_of
 from batchgen.store.room import Room
@@ -43,20 +44,14 @@ class _Begin:
     error: Exception | None = None
 
 
-@dataclass(slots=True)
-class _Kept:
-    """A picture, and the attempt that brought it."""
+class _Kept(NamedTuple):
+    """A picture that was put on the disk, and the attempt that brought it."""
 
     number: int
     attempt: Attempt
-    parcel: Parcel
-    gone: LostError | None = None
-    """The file that holds it can't be opened any more."""
-
-    @property
-    def error(self) -> Exception | None:
-        """Why it is not kept."""
-        return self.gone or self.parcel.error
+    row: PictureRow | None
+    error: Exception | None
+    """Why it is not kept."""
 
 
 class Desk:
@@ -68,49 +63,69 @@ class Desk:
         self._log = log
         self._slots = slots
         self._room: Room[_Begin] = Room(tree)
+        self._kept: list[_Kept] = []
+        """Pictures on the disk that the ledger does not know yet."""
         self._broken: StorageError | None = None
         """After this nothing is written to the ledger again: the next start reads what is there."""
-        self._unforeseen: Exception | None = None
+        self.unforeseen: Exception | None = None
+        """What went wrong that nobody foresaw."""
 
-    def bring(self, items: Sequence[Item]) -> list[Answer]:
-        """One batch to the disk; what there is to say to those who wait."""
-        kept: list[_Kept] = []
+    @property
+    def owes_answers(self) -> bool:
+        """Pictures are on the disk whose callers wait: they are told with the next batch, be it an empty one."""
+        return bool(self._kept)
+
+    def enter(self, items: Sequence[Item]) -> list[Answer]:
+        """All of a batch but its pictures, and those of the batch before; what there is to say to those who wait."""
+        kept, self._kept = self._kept, []
         begun = [*self._room.held, *(_Begin(*item) for item in items if isinstance(item, Begin))]
+        error = None
         try:
-            kept = self._keep([item for item in items if isinstance(item, Keep)])
             self._enter(items, kept, begun)
             self._log.write([item for item in items if isinstance(item, bytes)])
-            error = None
         except Exception as unforeseen:  # noqa: BLE001 - whoever waits gets it, and is never left waiting
-            unforeseen.add_note(traceback.format_exc())  # it is raised in another process
-            self._unforeseen = error = unforeseen
+            error = self._noted(unforeseen)
         said = [Answer(item.number, item.error or error) for item in kept]
         said += [Answer(item.number, item.error or error) for item in begun if error or not item.held]
-        said += [Answer(item.number, error) for item in items if isinstance(item, Keep)] if error and not kept else []
-        if any(isinstance(item, Close) for item in items):
-            said.append(Answer(error=self._unforeseen))
         return said
 
-    def _keep(self, items: Sequence[Keep]) -> list[_Kept]:
-        kept = [self._taken(item) for item in items]
-        keep(self._tree, [item.parcel for item in kept if item.gone is None])
-        for item in kept:
-            self._room.note(item.parcel.row.size_bytes)
-        return kept
+    def put(self, items: Sequence[Item]) -> None:
+        """The pictures of a batch on the disk."""
+        handed = [item for item in items if isinstance(item, Keep)]
+        try:
+            self._kept = self._put(handed) if handed else []
+        except Exception as unforeseen:  # noqa: BLE001 - as above
+            error = self._noted(unforeseen)
+            self._kept = [_Kept(item.number, item.attempt, None, error) for item in handed]
 
-    def _taken(self, item: Keep) -> _Kept:
-        taken = _Kept(item.number, item.attempt, _parcel(item.wrapped, self._slots))
-        if item.wrapped.streamed is not None:
+    def _noted(self, unforeseen: Exception) -> Exception:
+        unforeseen.add_note(traceback.format_exc())  # it is raised in another process
+        self.unforeseen = unforeseen
+        return unforeseen
+
+    def _put(self, items: Sequence[Keep]) -> list[_Kept]:
+        parcels = [self._parcel(item.wrapped) for item in items]
+        keep(self._tree, [parcel for parcel in parcels if not isinstance(parcel.error, LostError)])
+        for parcel in parcels:
+            self._room.note(parcel.row.size_bytes)
+        return [
+            _Kept(item.number, item.attempt, parcel.row, parcel.error)
+            for item, parcel in zip(items, parcels, strict=True)
+        ]
+
+    def _parcel(self, wrapped: Wrapped) -> Parcel:
+        parcel = _parcel(wrapped, self._slots)
+        if wrapped.streamed is not None:
             try:
-                taken.parcel.descriptor = _reopened(item.wrapped, item.wrapped.streamed)
+                parcel.descriptor = _reopened(wrapped, wrapped.streamed)
             except OSError as error:
-                taken.gone = LostError(words_of(error, self._tree.root))
-        return taken
+                parcel.error = LostError(words_of(error, self._tree.root))
+        return parcel
 
     def _enter(self, items: Sequence[Item], kept: Sequence[_Kept], begun: Sequence[_Begin]) -> None:
         """All of a batch into the ledger."""
         try:
-            self._room.let_in(begun, {item.number for item in items if isinstance(item, Keep | Settle)})
+            self._room.let_in(begun, {item.number for item in (*items, *kept) if isinstance(item, Settle | _Kept)})
             self._commit(_changes(items, kept, begun))
         except StorageError as error:
             for each in begun:  # what is kept is kept, whatever the ledger says: the next start adopts it
@@ -139,7 +154,7 @@ def keep_elsewhere(tree: Tree, slots: Slots, wrapped: Wrapped, why: StorageError
 
 
 def _changes(items: Sequence[Item], kept: Sequence[_Kept], begun: Sequence[_Begin]) -> Changes:
-    whole = [item for item in kept if item.error is None]
+    whole = [item for item in kept if item.error is None and item.row is not None]
     settled = [item for item in items if isinstance(item, Settle)]
     return Changes(
         started=[(item.number, item.row) for item in begun if item.error is None and not item.held],
@@ -148,7 +163,7 @@ def _changes(items: Sequence[Item], kept: Sequence[_Kept], begun: Sequence[_Begi
             *((item.number, item.attempt) for item in settled if item.attempt is not None),
         ],
         withdrawn=[item.number for item in settled if item.attempt is None],
-        pictures=[item.parcel.row for item in whole],
+        pictures=[item.row for item in whole if item.row is not None],
         failures=[item for item in items if isinstance(item, FailureRow)],
     )
 

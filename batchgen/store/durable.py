@@ -141,11 +141,12 @@ def rename_new(source: Path | str, target: Path | str) -> None:
     """
     try:
         os.link(source, target, follow_symlinks=False)
+    except FileExistsError as error:
+        raise _taken(target) from error
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        if os.path.lexists(target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+        refuse_taken(target)
         os.rename(source, target)  # noqa: PTH104
     else:
         os.unlink(source)  # noqa: PTH108
@@ -153,9 +154,18 @@ def rename_new(source: Path | str, target: Path | str) -> None:
 
 def set_aside(source: Path, target: Path) -> None:
     """As `rename_new`, to a place where nobody else makes files: in one step, so that no crash leaves both names."""
-    if os.path.lexists(target):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    refuse_taken(target)
     source.rename(target)
+
+
+def refuse_taken(path: Path | str) -> None:
+    """FileExistsError where anything is called like that."""
+    if os.path.lexists(path):
+        raise _taken(path)
+
+
+def _taken(path: Path | str) -> FileExistsError:
+    return FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -7,7 +7,7 @@ from collections import defaultdict, deque
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Self
 
 from anyio import CancelScope, CapacityLimiter, to_thread
@@ -32,7 +32,6 @@ from batchgen.store.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
-    from pathlib import Path
 
     from batchgen.model import Task
     from batchgen.store.contents import Contents
@@ -219,7 +218,7 @@ class OutputFolder:
 
     def _set_aside(self, folder: PurePosixPath, names: Iterable[str]) -> None:
         """To `replaced/<run>/`: what stands in a picture's place may be somebody's work."""
-        aside = self._tree.ready(REPLACED / PurePosixPath(self._run) / folder)
+        aside = Path(self._tree.ready(REPLACED / PurePosixPath(self._run) / folder))
         for name in names:
             durable.set_aside(self.root / folder / name, aside / name)
         durable.fsync_folder(aside)

@@ -24,7 +24,7 @@ from batchgen.store.side_by_side import apply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path, PurePosixPath
+    from pathlib import Path
 
     from batchgen.store.names import Spot
     from batchgen.store.rows import PictureRow
@@ -50,6 +50,8 @@ class Parcel:
     """A file that holds it, open for reading; whoever keeps the parcel closes it."""
     streamed: str | None = None
     """That file's path where it is this parcel's own `.part`: then no other tells of every write that failed."""
+    folder: str = ""
+    """The folder that it lies in, once that is ready."""
     whole: bool = False
     """Do both parts last? Then the next start finishes what this one does not."""
     error: OSError | StorageError | None = None
@@ -58,39 +60,38 @@ class Parcel:
 
 def put(tree: Tree, parcels: Sequence[Parcel]) -> None:
     """Put all of them under their final names; blocks. What is not has an `error`, and leaves what can be finished."""
-    folders: dict[PurePosixPath, str] = {}
-    looked_at: set[str] = set()
     made: dict[str, list[str]] = {}
-
-    def folder_of(parcel: Parcel) -> str:
-        """Looked at once for all of a batch."""
-        found = folders.get(parcel.place.folder)
-        return found or folders.setdefault(parcel.place.folder, str(tree.ready(parcel.place.folder, looked_at, made)))
-
-    sound = _write_all(tree, made, parcels, folder_of)
-    sound = _let_last(tree, made, sound, folder_of)
-    sound = _each(sound, lambda parcel: _rename(folder_of(parcel), parcel, parcel.place.picture_part, parcel.file))
-    sound = _fsync_folders(tree, sound, folder_of)
-    sound = _each(
-        sound, lambda parcel: _rename(folder_of(parcel), parcel, parcel.place.sidecar_part, parcel.place.sidecar)
-    )
-    _fsync_folders(tree, sound, folder_of)
+    sound = _find_folders(tree, parcels, made)
+    sound = _write_all(tree, made, sound)
+    sound = _let_last(tree, made, sound)
+    sound = _each(sound, lambda parcel: _rename(parcel, parcel.place.picture_part, parcel.file))
+    sound = _fsync_folders(tree, sound)
+    sound = _each(sound, lambda parcel: _rename(parcel, parcel.place.sidecar_part, parcel.place.sidecar))
+    _fsync_folders(tree, sound)
 
 
-def _write_all(
-    tree: Tree, made: dict[str, list[str]], parcels: Sequence[Parcel], folder_of: Callable[[Parcel], str]
-) -> list[Parcel]:
+def _find_folders(tree: Tree, parcels: Sequence[Parcel], made: dict[str, list[str]]) -> list[Parcel]:
+    """Each folder looked at once for all of a batch, and made if it is missing."""
+    looked_at: set[str] = set()
+
+    def find(parcel: Parcel) -> None:
+        parcel.folder = tree.ready(parcel.place.folder, looked_at, made)
+
+    return _each(parcels, find)
+
+
+def _write_all(tree: Tree, made: dict[str, list[str]], parcels: Sequence[Parcel]) -> list[Parcel]:
     """All parts whole and durable: many by one flush, which the folders made for them share; else each by its own."""
     if len(parcels) >= TOGETHER and tree.file_system.is_quick():
-        written = _each(parcels, lambda parcel: _write_parts(folder_of(parcel), parcel, lasting=False))
+        written = _each(parcels, lambda parcel: _write_parts(parcel, lasting=False))
         if tree.file_system.sync():
             tree.lasts(path for paths in made.values() for path in paths)
             made.clear()
             return written
         for parcel in written:
-            _unlink(*_parts(folder_of(parcel), parcel))
+            _unlink(*_parts(parcel))
         parcels = written
-    return _each(parcels, lambda parcel: _write_parts(folder_of(parcel), parcel), side_by_side=True)
+    return _each(parcels, _write_parts, side_by_side=True)
 
 
 def _each(parcels: Sequence[Parcel], step: Callable[[Parcel], None], *, side_by_side: bool = False) -> list[Parcel]:
@@ -106,17 +107,17 @@ def _each(parcels: Sequence[Parcel], step: Callable[[Parcel], None], *, side_by_
     return [parcel for parcel in parcels if parcel.error is None]
 
 
-def _parts(folder: str, parcel: Parcel) -> tuple[str, str]:
+def _parts(parcel: Parcel) -> tuple[str, str]:
     """The picture's and the sidecar's."""
-    return f"{folder}/{parcel.place.picture_part}", f"{folder}/{parcel.place.sidecar_part}"
+    return f"{parcel.folder}/{parcel.place.picture_part}", f"{parcel.folder}/{parcel.place.sidecar_part}"
 
 
-def _write_parts(folder: str, parcel: Parcel, *, lasting: bool = True) -> None:
+def _write_parts(parcel: Parcel, *, lasting: bool = True) -> None:
     """Both parts, whole and, if `lasting`, durable; where that fails none stays."""
     written = [parcel.streamed] if parcel.streamed else []
     try:
-        _refuse_taken(f"{folder}/{parcel.file}", f"{folder}/{parcel.place.sidecar}")
-        picture, sidecar = _parts(folder, parcel)
+        durable.refuse_taken(f"{parcel.folder}/{parcel.place.sidecar}")  # of the picture's name its rename tells
+        picture, sidecar = _parts(parcel)
         _twice(picture, lambda path: _write_picture(parcel, path, lasting=lasting))
         written = [picture]
         _twice(sidecar, lambda path: durable.write_new(path, parcel.sidecar, lasting=lasting))
@@ -197,32 +198,30 @@ def check(path: Path | str, row: PictureRow) -> None:
             raise OSError(errno.EIO, "what was written does not read back", str(path))
 
 
-def _rename(folder: str, parcel: Parcel, part: str, file: str) -> None:
+def _rename(parcel: Parcel, part: str, file: str) -> None:
     try:
-        durable.rename_new(f"{folder}/{part}", f"{folder}/{file}")
-    except FileExistsError:  # another's meanwhile: the pair can't be finished here, so its parts go
+        durable.rename_new(f"{parcel.folder}/{part}", f"{parcel.folder}/{file}")
+    except FileExistsError:  # another's: the pair can't be finished here, so its parts go
         parcel.whole = False
-        _unlink(f"{folder}/{parcel.place.picture_part}", f"{folder}/{parcel.place.sidecar_part}")
+        _unlink(*_parts(parcel))
         raise
 
 
-def _fsync_folders(tree: Tree, parcels: Sequence[Parcel], folder_of: Callable[[Parcel], str]) -> list[Parcel]:
+def _fsync_folders(tree: Tree, parcels: Sequence[Parcel]) -> list[Parcel]:
     """Each folder once, however many pictures it got; those whose folder lasts."""
-    errors = _fsync_each(tree, map(folder_of, parcels))
+    errors = _fsync_each(tree, (parcel.folder for parcel in parcels))
     for parcel in parcels if errors else ():
-        parcel.error = errors.get(folder_of(parcel))
+        parcel.error = errors.get(parcel.folder)
     return [parcel for parcel in parcels if parcel.error is None]
 
 
-def _let_last(
-    tree: Tree, made: Mapping[str, Sequence[str]], parcels: Sequence[Parcel], folder_of: Callable[[Parcel], str]
-) -> list[Parcel]:
+def _let_last(tree: Tree, made: Mapping[str, Sequence[str]], parcels: Sequence[Parcel]) -> list[Parcel]:
     """The folders that were made for a batch last, before anything in them counts: what each is in, once."""
     errors = _fsync_each(tree, made)
     tree.lasts(path for parent, paths in made.items() if parent not in errors for path in paths)
     for parent, error in errors.items():
         for parcel in parcels:
-            if any(f"{folder_of(parcel)}/".startswith(f"{path}/") for path in made[parent]):
+            if any(f"{parcel.folder}/".startswith(f"{path}/") for path in made[parent]):
                 parcel.error = error
     return [parcel for parcel in parcels if parcel.error is None]
 
@@ -242,12 +241,6 @@ def _fsync_each(tree: Tree, folders: Iterable[str]) -> dict[str, OSError]:
 
     apply(fsync, each)
     return errors
-
-
-def _refuse_taken(*paths: str) -> None:
-    for path in paths:
-        if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
 
 
 def finish(folder: Path, place: Spot, file: str) -> None:

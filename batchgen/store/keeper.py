@@ -97,10 +97,10 @@ def _opened(opening: Opening, memory: int, stack: ExitStack) -> Desk:
 def _keep_all(line: socket.socket, desk: Desk) -> None:
     waiting: list[Item] = []
     is_open = True
-    while waiting or is_open:
+    while waiting or is_open or desk.owes_answers:
         try:
             while len(waiting) < MOST_AT_ONCE:
-                waiting += receive(line, socket.MSG_DONTWAIT if waiting else 0)
+                waiting += receive(line, socket.MSG_DONTWAIT if waiting or desk.owes_answers else 0)
         except BlockingIOError:
             pass
         except (EOFError, OSError):
@@ -110,9 +110,11 @@ def _keep_all(line: socket.socket, desk: Desk) -> None:
             waiting = [item for item in waiting if not isinstance(item, Begin) or item.number in known]
         batch, waiting = waiting[:MOST_AT_ONCE], waiting[MOST_AT_ONCE:]
         is_open = is_open and not any(isinstance(item, Close) for item in batch)
-        answers = desk.bring(batch)
+        answers = desk.enter(batch)
         with suppress(OSError):  # the run is gone
             _answer(line, answers)
+        desk.put(batch)
+    _answer(line, [Answer(error=desk.unforeseen)])  # to the Close
 
 
 def _answer(line: socket.socket, answers: list[Answer]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from filecmp import cmp
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchgen.store import durable
@@ -18,7 +19,7 @@ from batchgen.store.keep import finish, finish_sidecar
 from batchgen.store.names import PICTURE_PART, SIDECAR_PART, Spot
 
 if TYPE_CHECKING:
-    from pathlib import Path, PurePosixPath
+    from pathlib import PurePosixPath
 
     from batchgen.store.sidecar import MadeRecord
     from batchgen.store.tree import Tree
@@ -48,7 +49,7 @@ def clear(tree: Tree) -> Leftovers:
         parts = {name for name in files if name.endswith(PICTURE_PART)}
         if not parts:
             continue
-        path = tree.ready(folder)
+        path = Path(tree.ready(folder))
         for part in sorted(name for name in parts if name.endswith(SIDECAR_PART)):
             place = Spot(folder, part.removesuffix(SIDECAR_PART))
             try:

@@ -8,6 +8,7 @@ import pickle
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import aiofiles
@@ -24,8 +25,6 @@ from batchgen.store.slots import SLOT_BYTES
 from batchgen.store.structure import StructureCheck, look_at
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from aiofiles.threadpool.binary import AsyncBufferedIOBase
     from anyio import CapacityLimiter
 
@@ -226,7 +225,7 @@ class PictureSink:
 
     async def _open_part(self) -> _Part:
         folder = await to_thread.run_sync(self._tree.ready, self._spot.folder, limiter=self._disk)
-        path = folder / self._spot.picture_part
+        path = Path(folder, self._spot.picture_part)
         descriptor = await to_thread.run_sync(os.open, path, _NEW_PART, 0o666, limiter=self._disk)
         return _Part(path, descriptor, await aiofiles.open(descriptor, "wb", closefd=False))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from batchgen.store import durable
@@ -25,7 +25,7 @@ class RunLog:
         Raises:
             OSError: As the disk says.
         """
-        path = tree.ready(PurePosixPath(RUNS)) / f"{run}.ndjson"
+        path = Path(tree.ready(PurePosixPath(RUNS)), f"{run}.ndjson")
         self._descriptor = os.open(path, durable.NEW_FILE | os.O_APPEND, 0o666)
         self._whole = True
 

@@ -10,7 +10,6 @@ import os
 import stat
 import threading
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchgen.errors import StorageError, one_line
@@ -19,7 +18,7 @@ from batchgen.store.names import LONGEST_BELOW_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import PurePosixPath
+    from pathlib import Path, PurePosixPath
 
 _REMEMBERED = 50_000
 _LONGEST_PATH_BYTES = 4095
@@ -72,8 +71,8 @@ class Tree:
 
     def ready(
         self, folder: PurePosixPath, looked_at: set[str] | None = None, made: dict[str, list[str]] | None = None
-    ) -> Path:
-        """The folder, made if it is missing, and durable: a folder that is found may be a killed run's.
+    ) -> str:
+        """The path of a folder, made if it is missing, and durable: one that is found may be a killed run's.
 
         What is in `looked_at` is taken to be ready, and what is found to be is added there. With `made`, what is not
         durable yet is listed there by the folder that it is in, and is to be made so by whoever asks (`lasts`).
@@ -90,7 +89,7 @@ class Tree:
                 if not is_folder(path) or path not in self._durable:
                     self._make(parent, path, made)
                 looked_at.add(path)
-        return Path(path)
+        return path
 
     def lasts(self, folders: Iterable[str]) -> None:
         """These are durable."""

@@ -7,7 +7,7 @@ learns what is there and forgets what is not.
 from __future__ import annotations
 
 from hashlib import sha256
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from batchgen.store import durable
@@ -22,7 +22,6 @@ from batchgen.verification.said import said_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from batchgen.store.ledger import Ledger
     from batchgen.store.rows import AttemptRow, PictureRow
@@ -136,7 +135,7 @@ class Repairs:
         return whole
 
     def _move(self, place: Place, files: Sequence[str]) -> None:
-        folder, aside = self._tree.root / place.folder, self._tree.ready(self._aside(place))
+        folder, aside = self._tree.root / place.folder, Path(self._tree.ready(self._aside(place)))
         for file in files:
             if file in place.files:
                 durable.rename_new(folder / file, aside / file)

@@ -37,9 +37,10 @@ STEPS: dict[str, tuple[int, ...]] = {
     "commit@keeper": (1, 5),
     "send": (1, 5, 9),
     "receive": (1, 2),
-    "batch": (1, 3, 5),
+    "enter": (1, 3, 5),
+    "ledger": (2, 5),
+    "put": (2, 4, 6),
     "keep": (3, 4, 6),
-    "enter": (2, 5),
     "ledger_commit": (1, 2, 3, 4, 6),
     "answer": (1, 2, 5),
     "headers_leave": (1, 6, 12),
@@ -88,7 +89,7 @@ ALONE: dict[str, tuple[str, ...]] = {
         "after:picture_checked:7",
         # at the other one's steps, which goes on
         "before:receive:1",
-        "before:batch:1",
+        "before:enter:1",
         "after:write_new:4@keeper",
         "after:rename_new:2",
         "before:rename_new:5",
@@ -100,7 +101,7 @@ ALONE: dict[str, tuple[str, ...]] = {
         "before:receive:1",
         "before:answer:1",
         "after:answer:1",
-        "before:batch:1",
+        "before:enter:1",
         "before:ledger_commit:1",
         "after:ledger_commit:1",
         "after:write_new:3",
@@ -117,8 +118,8 @@ ALONE: dict[str, tuple[str, ...]] = {
 }
 """Which of the two processes is killed, and not the other -> where."""
 BIG_ALONE: dict[str, tuple[str, ...]] = {
-    "run": ("after:bytes_come:9", "before:batch:3", "after:rename_new:1", "before:ledger_commit:3"),
-    "keeper": ("before:batch:3", "after:write_new:1", "after:rename_new:1", "before:ledger_commit:3"),
+    "run": ("after:bytes_come:9", "before:put:3", "after:rename_new:1", "before:ledger_commit:3"),
+    "keeper": ("before:put:3", "after:write_new:1", "after:rename_new:1", "before:ledger_commit:3"),
 }
 
 

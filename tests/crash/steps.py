@@ -33,9 +33,10 @@ PLACES = {
     # what is handed over, its batches, and the answers
     "send": "batchgen.store.writer:Writer._send",
     "receive": "batchgen.store.handed:receive",
-    "batch": "batchgen.store.desk:Desk.bring",
+    "enter": "batchgen.store.desk:Desk.enter",
+    "ledger": "batchgen.store.desk:Desk._commit",
+    "put": "batchgen.store.desk:Desk.put",
     "keep": "batchgen.store.rescue:keep",
-    "enter": "batchgen.store.desk:Desk._commit",
     "answer": "batchgen.store.keeper:_answer",
     "ledger_commit": "batchgen.store.ledger:Ledger.commit",
     # a request and its answer

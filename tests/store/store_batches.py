@@ -4,46 +4,49 @@ from __future__ import annotations
 
 import threading
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
-from batchgen.store import rescue as keeping
+from batchgen.store.desk import Desk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     import pytest
 
-    from batchgen.store.handed import Item
-    from batchgen.store.keep import Parcel
-    from batchgen.store.tree import Tree
+    from batchgen.store.handed import Answer, Item
     from batchgen.store.writer import Writer
 
-DESKS_KEEP = "batchgen.store.desk.keep"
-"""What each batch begins with."""
 LONG_S = 30.0
 """Far more than anything here takes; reached only where something is broken."""
 
 
 @asynccontextmanager
-async def one_batch(writer: Writer, patch: pytest.MonkeyPatch, size: int) -> AsyncIterator[None]:
-    """So many things, handed in here or by what is started here, are one batch at the desk."""
-    taken, go_on = threading.Event(), threading.Event()
-    real, hand, handed = keeping.keep, writer._hand, 0
+async def one_batch(
+    writer: Writer, patch: pytest.MonkeyPatch, size: int, busy_with: Callable[[], None] | None = None
+) -> AsyncIterator[None]:
+    """So many things, handed in here or by what is started here, are one batch at the desk.
 
-    def keep(tree: Tree, parcels: Sequence[Parcel]) -> None:
-        taken.set()
-        assert go_on.wait(LONG_S)
-        real(tree, parcels)
+    It is busy with the batch before until then: with what `busy_with` hands in, or with nothing much.
+    """
+    taken, go_on = threading.Event(), threading.Event()
+    real, hand, handed = Desk.enter, writer._hand, 0
+
+    def enter(desk: Desk, items: Sequence[Item]) -> list[Answer]:
+        if items:
+            taken.set()
+            assert go_on.wait(LONG_S)
+        return real(desk, items)
 
     def counted(item: Item) -> None:
         nonlocal handed
         handed += 1
         hand(item)
 
-    patch.setattr(DESKS_KEEP, keep)
-    writer.note(b"")  # the desk takes this, and waits
+    patch.setattr(Desk, "enter", enter)
+    (busy_with or partial(writer.note, b""))()  # the desk takes this, and waits
     await until(taken.is_set)
     patch.setattr(writer, "_hand", counted)
     try:
@@ -51,7 +54,7 @@ async def one_batch(writer: Writer, patch: pytest.MonkeyPatch, size: int) -> Asy
         await until(lambda: handed >= size and is_sent(writer))
     finally:
         go_on.set()
-        patch.setattr(DESKS_KEEP, real)
+        patch.setattr(Desk, "enter", real)
         patch.setattr(writer, "_hand", hand)
 
 

@@ -103,7 +103,7 @@ def test_a_folder_that_another_process_makes_meanwhile_is_as_good(
     monkeypatch.setattr(os, "mkdir", mkdir)
     monkeypatch.setattr(durable, "fsync_folder", synced.append)
     if kind == "folder":
-        assert tree.ready(PurePosixPath("images/fox")) == tmp_path / "images/fox"
+        assert tree.ready(PurePosixPath("images/fox")) == str(tmp_path / "images/fox")
         assert synced == [str(tmp_path), str(tmp_path / "images")]
     else:
         with pytest.raises((StorageError, NotADirectoryError), match=r"symbolic link|Not a directory"):

@@ -48,7 +48,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures(folders: tuple[Path, P
     # The least of three: what is imported and cached once counts in the first, and now and then the table of names that
     # Python shares grows.
     first, then = (min(peak_bytes(folder) for _ in range(3)) for folder in (few, many))
-    assert then - first < 100 * (MANY - FEW)  # 8 bytes for each, and what arrays keep in reserve; a sidecar has 800
+    assert then - first < 300 * (MANY - FEW)  # 8 bytes for each, and tables that grow by doubling; a sidecar has 800
 
 
 def test_a_few_among_many_are_found(folders: tuple[Path, Path]) -> None:

@@ -16,17 +16,21 @@ from store_folders import USD, at_work, attempt, files, filled, kept, opened, ro
 from store_samples import samples, sidecar_for, task
 
 from batchgen.model import Billing, Fault
+from batchgen.store import desk, rescue
 from batchgen.store.keeper import MOST_AT_ONCE
 from batchgen.store.ledger import Ledger
 from batchgen.store.ledger_file import look_at_ledger, open_ledger
 from batchgen.store.rows import Bill
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from batchgen.model import Task
     from batchgen.store.folder import OutputFolder
+    from batchgen.store.keep import Parcel
     from batchgen.store.rows import Changes
+    from batchgen.store.tree import Tree
 
 pytestmark = pytest.mark.usefixtures("kept_here")
 
@@ -122,16 +126,41 @@ async def test_what_ends_and_what_is_next_share_a_commit(folder: OutputFolder, m
         numbers = [await writer.begin(row_of(of)) for of in (first, second)]
         sink, picture = await filled(folder, first, CONTENT)
         commits = Commits(monkeypatch)
-        async with anyio.create_task_group() as group, one_batch(writer, monkeypatch, 4):
-            group.start_soon(kept, writer, numbers[0], sink, sidecar_for(first, picture))
-            writer.settle(numbers[1], FAILED)
-            writer.fail(failure(second.id))
-            group.start_soon(writer.begin, row_of(third))
+        async with anyio.create_task_group() as group:
+
+            def keep() -> None:
+                group.start_soon(kept, writer, numbers[0], sink, sidecar_for(first, picture))
+
+            async with one_batch(writer, monkeypatch, 3, busy_with=keep):
+                writer.settle(numbers[1], FAILED)
+                writer.fail(failure(second.id))
+                group.start_soon(writer.begin, row_of(third))
         (changes,) = [changes for changes in commits.seen if changes.started]
         assert {number for number, _ in changes.settled} == set(numbers)
         assert [row.task_id for row in changes.pictures] == [first.id]
         assert changes.failures == [failure(second.id)]
         assert [row.task_id for row in writer.unsettled] == [third.id]
+
+
+async def test_what_begins_does_not_wait_until_pictures_are_written(
+    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def keep(tree: Tree, parcels: Sequence[Parcel]) -> None:
+        if parcels:
+            begun_before.append(list(commits.started))
+        real(tree, parcels)
+
+    first, second = tasks(2)
+    real, begun_before = rescue.keep, list[list[int]]()
+    monkeypatch.setattr(desk, "keep", keep)
+    async with at_work(folder) as writer:
+        number = await writer.begin(row_of(first))
+        sink, picture = await filled(folder, first, CONTENT)
+        commits = Commits(monkeypatch)
+        async with anyio.create_task_group() as group, one_batch(writer, monkeypatch, 2):
+            group.start_soon(kept, writer, number, sink, sidecar_for(first, picture))
+            group.start_soon(writer.begin, row_of(second))
+    assert begun_before == [commits.started] == [[1]]
 
 
 async def test_all_that_was_handed_in_is_written_before_the_end(folder: OutputFolder) -> None:
