@@ -12,6 +12,7 @@ import os
 import re
 from collections import deque
 from contextlib import suppress
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -80,6 +81,8 @@ class FileSystem:
         self._folder = folder
         self._descriptor = -1
         self._not_before_s = 0.0
+        self.took_s = inf
+        """So long the last flush took."""
 
     def __del__(self) -> None:
         if self._descriptor >= 0:
@@ -101,7 +104,8 @@ class FileSystem:
         """
         began_s = monotonic()
         lasts: bool = _LIBC.syncfs(self._descriptor) == 0
-        if monotonic() - began_s > LONG_S:
+        self.took_s = monotonic() - began_s
+        if self.took_s > LONG_S:
             self._not_before_s = monotonic() + LEFT_ALONE_S
         return lasts
 

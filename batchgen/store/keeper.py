@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from contextlib import ExitStack, closing, contextmanager, suppress
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from batchgen.errors import StorageError
@@ -23,13 +24,15 @@ from batchgen.store.slots import Slots
 from batchgen.store.tree import Tree, disk_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from batchgen.store.handed import Item, Opening
 
 FOR_THE_RUN: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 MOST_AT_ONCE: Final = 256
 """Of all that waits, so much goes in one batch."""
+EARLY_BYTES: Final = 2 * 1024 * 1024
+"""Where a flush takes no time there is none to share, and after so much of pictures their callers hear of them."""
 COMMAND: Final = (
     "import gc, sys; gc.set_threshold(20_000); sys.path[:] = sys.argv[3:]; "
     "from batchgen.store.keeper import main; main()"
@@ -108,13 +111,29 @@ def _keep_all(line: socket.socket, desk: Desk) -> None:
         if not is_open:  # nobody is left to send what would begin
             known = {item.number for item in waiting if isinstance(item, Keep | Settle)}
             waiting = [item for item in waiting if not isinstance(item, Begin) or item.number in known]
-        batch, waiting = waiting[:MOST_AT_ONCE], waiting[MOST_AT_ONCE:]
+        batch, waiting = _share(waiting, EARLY_BYTES if desk.flushes_at_once else inf)
         is_open = is_open and not any(isinstance(item, Close) for item in batch)
         answers = desk.enter(batch)
         with suppress(OSError):  # the run is gone
             _answer(line, answers)
         desk.put(batch)
     _answer(line, [Answer(error=desk.unforeseen)])  # to the Close
+
+
+def _share(waiting: Sequence[Item], most_bytes: float) -> tuple[list[Item], list[Item]]:
+    """What of all that waits is one batch, and what is left for the next; no picture keeps the others waiting."""
+    batch: list[Item] = []
+    left: list[Item] = []
+    size_bytes = 0
+    for item in waiting:
+        held_bytes = item.wrapped.size_bytes if isinstance(item, Keep) and item.wrapped.streamed is None else 0
+        fits = not held_bytes or not size_bytes or size_bytes + held_bytes <= most_bytes
+        if fits and len(batch) < MOST_AT_ONCE:
+            batch.append(item)
+            size_bytes += held_bytes
+        else:
+            left.append(item)
+    return batch, left
 
 
 def _answer(line: socket.socket, answers: list[Answer]) -> None:

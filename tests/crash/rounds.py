@@ -40,7 +40,7 @@ STEPS: dict[str, tuple[int, ...]] = {
     "enter": (1, 3, 5),
     "ledger": (2, 5),
     "put": (2, 4, 6),
-    "keep": (3, 4, 6),
+    "keep": (1, 2, 3),
     "ledger_commit": (1, 2, 3, 4, 6),
     "answer": (1, 2, 5),
     "headers_leave": (1, 6, 12),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
+from math import inf
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -154,7 +155,9 @@ def test_a_flush_that_takes_long_is_not_asked_for_again_at_once(
     """Another program may write more to the same disk than this one."""
     file_system = durable.FileSystem(tmp_path)
     assert file_system.is_quick()
+    assert file_system.took_s == inf
     assert file_system.sync()
+    assert 0 <= file_system.took_s < durable.LONG_S
     assert file_system.is_quick()
     monkeypatch.setattr(durable, "LONG_S", -1)
     assert file_system.sync()

@@ -16,7 +16,7 @@ from store_folders import USD, at_work, attempt, files, filled, kept, opened, ro
 from store_samples import samples, sidecar_for, task
 
 from batchgen.model import Billing, Fault
-from batchgen.store import desk, rescue
+from batchgen.store import desk, keeper, rescue
 from batchgen.store.keeper import MOST_AT_ONCE
 from batchgen.store.ledger import Ledger
 from batchgen.store.ledger_file import look_at_ledger, open_ledger
@@ -161,6 +161,27 @@ async def test_what_begins_does_not_wait_until_pictures_are_written(
             group.start_soon(kept, writer, number, sink, sidecar_for(first, picture))
             group.start_soon(writer.begin, row_of(second))
     assert begun_before == [commits.started] == [[1]]
+
+
+@pytest.mark.parametrize(("flushes", "batches"), [("at once", [2, 2, 1]), ("slowly", [5])])
+async def test_where_a_flush_takes_no_time_only_so_much_of_pictures_goes_at_once(
+    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, flushes: str, batches: list[int]
+) -> None:
+    """Else callers would wait for many pictures of others; what is no picture waits for none."""
+    *wanted, following = tasks(6)
+    monkeypatch.setattr(keeper, "EARLY_BYTES", 2 * len(CONTENT))
+    monkeypatch.setattr(desk.Desk, "flushes_at_once", flushes == "at once")
+    async with at_work(folder) as writer:
+        numbers = [await writer.begin(row_of(of)) for of in wanted]
+        filling = [await filled(folder, of, CONTENT) for of in wanted]
+        commits = Commits(monkeypatch)
+        async with anyio.create_task_group() as group, one_batch(writer, monkeypatch, 6):
+            for of, number, (sink, picture) in zip(wanted, numbers, filling, strict=True):
+                group.start_soon(kept, writer, number, sink, sidecar_for(of, picture))
+            group.start_soon(writer.begin, row_of(following))
+    assert [len(changes.pictures) for changes in commits.seen if changes.pictures] == batches
+    assert commits.seen[0].started
+    assert {row.task_id for changes in commits.seen for row in changes.pictures} == {of.id for of in wanted}
 
 
 async def test_all_that_was_handed_in_is_written_before_the_end(folder: OutputFolder) -> None:
