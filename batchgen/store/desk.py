@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 AT_ONCE_S: Final = 0.0001
-"""A flush that takes less costs nothing worth sharing: in memory it takes some microseconds, on a disk half a millisecond."""
+"""A flush that takes less costs nothing worth sharing: in memory some microseconds, on a disk half a millisecond."""
 
 
 @dataclass(slots=True)
