@@ -121,10 +121,10 @@ def test_half_a_message_is_none(items: list[Any], data: st.DataObject) -> None:
         receive(line)
 
 
-@given(content=st.binary(max_size=3000))
-def test_a_picture_is_not_copied_into_what_refers_to_it(content: bytes) -> None:
-    picture = bytearray(content)
-    blocks = framed(pickle.PickleBuffer(picture))
+@given(wrapped=WRAPPED)
+def test_a_picture_is_not_copied_into_what_refers_to_it(wrapped: Wrapped) -> None:
+    picture = bytearray(cast("bytes", wrapped.content))
+    blocks = framed([Keep(1, ATTEMPT, wrapped._replace(content=pickle.PickleBuffer(picture)))])
     assert len(blocks) == 3
     assert isinstance(blocks[2], memoryview)
     assert blocks[2].obj is picture
