@@ -27,6 +27,8 @@ from batchgen.store.sidecar import Sidecar
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from batchgen.store.handed import Item
+
 NUMBERS = st.integers(0, 2**63 - 1)
 WRAPPED = st.builds(
     Wrapped,
@@ -124,7 +126,8 @@ def test_half_a_message_is_none(items: list[Any], data: st.DataObject) -> None:
 @given(wrapped=WRAPPED)
 def test_a_picture_is_not_copied_into_what_refers_to_it(wrapped: Wrapped) -> None:
     picture = bytearray(cast("bytes", wrapped.content))
-    blocks = framed([Keep(1, ATTEMPT, wrapped._replace(content=pickle.PickleBuffer(picture)))])
+    items: list[Item] = [Keep(1, ATTEMPT, wrapped._replace(content=pickle.PickleBuffer(picture)))]
+    blocks = framed(items)
     assert len(blocks) == 3
     assert isinstance(blocks[2], memoryview)
     assert blocks[2].obj is picture
