@@ -53,8 +53,8 @@ class _Kept(NamedTuple):
 
     number: int
     attempt: Attempt
-    row: PictureRow | None
-    error: Exception | None
+    row: PictureRow | None = None
+    error: Exception | None = None
     """Why it is not kept."""
 
 
@@ -105,7 +105,7 @@ class Desk:
             self._kept = self._put(handed) if handed else []
         except Exception as unforeseen:  # noqa: BLE001 - as above
             error = self._noted(unforeseen)
-            self._kept = [_Kept(item.number, item.attempt, None, error) for item in handed]
+            self._kept = [_Kept(item.number, item.attempt, error=error) for item in handed]
 
     def _noted(self, unforeseen: Exception) -> Exception:
         unforeseen.add_note(traceback.format_exc())  # it is raised in another process
@@ -163,16 +163,16 @@ def keep_elsewhere(tree: Tree, slots: Slots, wrapped: Wrapped, why: StorageError
 
 
 def _changes(items: Sequence[Item], kept: Sequence[_Kept], begun: Sequence[_Begin]) -> Changes:
-    whole = [item for item in kept if item.error is None and item.row is not None]
+    whole = [(item.number, item.attempt, item.row) for item in kept if item.error is None and item.row is not None]
     settled = [item for item in items if isinstance(item, Settle)]
     return Changes(
         started=[(item.number, item.row) for item in begun if item.error is None and not item.held],
         settled=[
-            *((item.number, item.attempt) for item in whole),
+            *((number, attempt) for number, attempt, _ in whole),
             *((item.number, item.attempt) for item in settled if item.attempt is not None),
         ],
         withdrawn=[item.number for item in settled if item.attempt is None],
-        pictures=[item.row for item in whole if item.row is not None],
+        pictures=[row for *_, row in whole],
         failures=[item for item in items if isinstance(item, FailureRow)],
     )
 

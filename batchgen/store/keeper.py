@@ -121,7 +121,7 @@ def _keep_all(line: socket.socket, desk: Desk) -> None:
 
 
 def _share(waiting: Sequence[Item], most_bytes: float) -> tuple[list[Item], list[Item]]:
-    """What of all that waits is one batch, and what is left for the next; no picture keeps the others waiting."""
+    """What of all that waits is one batch, and what is left for the next: the pictures beyond so many bytes."""
     batch: list[Item] = []
     left: list[Item] = []
     size_bytes = 0
