@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from batchgen.store.names import AREAS, FILTERED, SIDECAR, folded, stem_name
+from batchgen.store.names import AREAS, FILTERED, PICTURE_PART, SIDECAR, folded, stem_name
 from batchgen.store.sidecar import read_sidecar
 from batchgen.store.tree import is_folder
 
@@ -168,7 +168,9 @@ class _Look:
     def _place(self, shown: str, below: str, entry: os.DirEntry[str]) -> None:
         name = stem_name(entry.name)
         if name is not None:
-            self.taken.setdefault(folded(below + name), shown + entry.name)
+            place = folded(below + name)
+            if self.taken.get(place, PICTURE_PART).endswith(PICTURE_PART):  # ours, and not what has to be moved away
+                self.taken[place] = shown + entry.name
         elif not entry.is_dir(follow_symlinks=False):
             self.blocked.setdefault(folded(below + entry.name), shown + entry.name)
 

@@ -89,6 +89,9 @@ class Desk:
         kept, self._kept = self._kept, []
         begun = [*self._room.held, *(_Begin(*item) for item in items if isinstance(item, Begin))]
         error = None
+        for item in items:
+            if isinstance(item, Keep):
+                self._room.note(item.wrapped.size_bytes)
         try:
             self._enter(items, kept, begun)
             self._log.write([item for item in items if isinstance(item, bytes)])
@@ -97,6 +100,10 @@ class Desk:
         said = [Answer(item.number, item.error or error) for item in kept]
         said += [Answer(item.number, item.error or error) for item in begun if error or not item.held]
         return said
+
+    def let_none_begin(self) -> None:
+        """What waits for room is never answered: nobody is left to send it."""
+        self._room.held = ()
 
     def put(self, items: Sequence[Item]) -> None:
         """The pictures of a batch on the disk."""
@@ -115,8 +122,6 @@ class Desk:
     def _put(self, items: Sequence[Keep]) -> list[_Kept]:
         parcels = [self._parcel(item.wrapped) for item in items]
         keep(self._tree, [parcel for parcel in parcels if not isinstance(parcel.error, LostError)])
-        for parcel in parcels:
-            self._room.note(parcel.row.size_bytes)
         return [
             _Kept(item.number, item.attempt, parcel.row, parcel.error)
             for item, parcel in zip(items, parcels, strict=True)
@@ -155,7 +160,7 @@ class Desk:
 def keep_elsewhere(tree: Tree, slots: Slots, wrapped: Wrapped, why: StorageError) -> StorageError:
     """A picture that no desk can take any more goes to the rescue place; where it is, and why; blocks."""
     parcel = _parcel(wrapped, slots)
-    parcel.error, parcel.streamed = why, None
+    parcel.error = why
     if wrapped.streamed is not None:
         parcel.descriptor = os.dup(wrapped.descriptor)
     keep(tree, [parcel])

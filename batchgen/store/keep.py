@@ -90,6 +90,7 @@ def _write_all(tree: Tree, made: dict[str, list[str]], parcels: Sequence[Parcel]
             return written
         for parcel in written:
             _unlink(*_parts(parcel))
+            parcel.whole = False
         parcels = written
     return _each(parcels, _write_parts, side_by_side=True)
 

@@ -111,13 +111,14 @@ def _keep_all(line: socket.socket, desk: Desk) -> None:
         if not is_open:  # nobody is left to send what would begin
             known = {item.number for item in waiting if isinstance(item, Keep | Settle)}
             waiting = [item for item in waiting if not isinstance(item, Begin) or item.number in known]
+            desk.let_none_begin()
         batch, waiting = _share(waiting, EARLY_BYTES if desk.flushes_at_once else inf)
         is_open = is_open and not any(isinstance(item, Close) for item in batch)
         answers = desk.enter(batch)
         with suppress(OSError):  # the run is gone
             _answer(line, answers)
         desk.put(batch)
-    _answer(line, [Answer(error=desk.unforeseen)])  # to the Close
+    _answer(line, [Answer(error=desk.unforeseen)])  # to the Close, if the run is there to read it
 
 
 def _share(waiting: Sequence[Item], most_bytes: float) -> tuple[list[Item], list[Item]]:

@@ -72,11 +72,7 @@ def _rescued(tree: Tree, parcel: Parcel, error: OSError | StorageError) -> Stora
     why, at_home = words_of(error, tree.root / parcel.place.folder), parcel.whole
     try:
         place = rescue_tree(tree)
-        parcel.error = None
-        put(place, [parcel])
-        if parcel.error is not None:
-            raise parcel.error
-        check(place.root / parcel.row.path, parcel.row)
+        _put_there(place, parcel)
     except (OSError, StorageError) as second:
         if at_home:
             return StorageError(f"{why}; its picture is whole there, and the next run finishes it")
@@ -84,6 +80,28 @@ def _rescued(tree: Tree, parcel: Parcel, error: OSError | StorageError) -> Stora
     return StorageError(
         f"{why}; its picture is kept as {place.root / parcel.row.path}: the next run into this folder brings it home"
     )
+
+
+def _put_there(place: Tree, parcel: Parcel) -> None:
+    """Into the rescue place: what streamed to a `.part` at home is copied, since its path may be gone by now."""
+    at_home = None if (parcel.streamed or "").startswith(f"{place.root}/") else parcel.streamed
+    parcel.streamed, parcel.error = None if at_home else parcel.streamed, None
+    put(place, [parcel])
+    if parcel.error is None:
+        check(place.root / parcel.row.path, parcel.row)
+    elif not _is_there(place, parcel):
+        raise parcel.error
+    if at_home:
+        with suppress(OSError):  # the next start clears it
+            os.unlink(at_home)  # noqa: PTH108 - text, as in keep.py
+
+
+def _is_there(place: Tree, parcel: Parcel) -> bool:
+    """Who put it there was ended before it could say so."""
+    with suppress(OSError):
+        check(place.root / parcel.row.path, parcel.row)
+        return (place.root / parcel.place.folder / parcel.place.sidecar).read_bytes() == parcel.sidecar
+    return False
 
 
 def lost(why: str, error: OSError | StorageError, tree: Tree) -> LostError:

@@ -33,6 +33,7 @@ HERE = (
     "before:ledger_commit:3",
     "after:headers_leave:6",
     "after:write_new:8",
+    "after:put:4",
     "after:rename_new:1",
     "before:bytes_come:9 (big)",
     "after:rename_new:2, the run alone",

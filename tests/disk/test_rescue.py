@@ -13,16 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from store_folders import attempt, files, row_of
-from store_samples import big_png, samples, task
+from store_folders import attempt, files, filled, kept, row_of
+from store_samples import big_png, samples, sidecar_for, task
 from store_steps import Steps
 
 from batchgen.errors import StorageError
-from batchgen.store import durable
+from batchgen.store import durable, rescue
 from batchgen.store.folder import OutputFolder
+from batchgen.store.keep import TOGETHER, Parcel
 from batchgen.store.keeper import keeper_process
+from batchgen.store.names import spot
 from batchgen.store.pictures import _Part
-from batchgen.store.rescue import rescue_place
+from batchgen.store.rescue import LostError, rescue_place
+from batchgen.store.rows import PictureRow
+from batchgen.store.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +35,7 @@ pytestmark = pytest.mark.usefixtures("kept_here")
 
 SMALL = next(samples()).content
 BIG = big_png()
+LOST_ITS_KEEPER = StorageError("the process that keeps pictures was ended")
 
 
 class Place:
@@ -294,9 +299,105 @@ async def test_nothing_is_begun_in_another_folder_that_has_its_place(place: Plac
 
 
 @pytest.mark.parametrize("content", [SMALL, BIG], ids=["small", "big"])
-async def test_a_picture_that_came_when_the_process_that_keeps_them_was_killed_is_rescued(
+async def test_a_picture_whose_folder_cannot_be_made_is_rescued_onto_another_disk(
+    place: Place, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    def link(source: str, target: str, **how: Any) -> None:
+        if len({str(path).startswith(f"{place.path}/") for path in (source, target)}) > 1:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        real(source, target, **how)
+
+    real = os.link
+    monkeypatch.setattr(os, "link", link)
+    (place.path / "filtered").touch()
+    why = await place.keep(content, filtered=True)
+    assert re.search(r"/filtered: Not a directory; .*; its picture is kept as ", why)
+    assert place.rescued().read_bytes() == content
+    assert not list(place.path.rglob("*.part"))
+    (place.path / "filtered").unlink()
+    place.assert_home(content)
+
+
+@pytest.mark.parametrize("content", [SMALL, BIG], ids=["small", "big"])
+async def test_a_picture_that_came_whole_before_its_folder_was_taken_away_is_rescued(
     place: Place, content: bytes
 ) -> None:
+    elsewhere = place.path.with_name("elsewhere")
+    async with place.folder.writer("run-1") as writer:
+        number = await writer.begin(row_of(task()))
+        sink, picture = await filled(place.folder, task(), content)
+        place.path.rename(elsewhere)
+        with pytest.raises(StorageError, match="; its picture is kept as "):
+            await kept(writer, number, sink, sidecar_for(task(), picture))
+        await sink.discard()
+    assert place.rescued().read_bytes() == content
+    elsewhere.rename(place.path)
+    place.assert_home(content)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".json"])
+@pytest.mark.parametrize("content", [SMALL, BIG], ids=["small", "big"])
+async def test_a_picture_whose_place_is_taken_meanwhile_is_rescued_whole(
+    place: Place, content: bytes, suffix: str
+) -> None:
+    other = place.path / f"images/a-red-fox/7-abcdefghijkl{suffix}"
+    async with place.folder.writer("run-1") as writer:
+        number = await writer.begin(row_of(task()))
+        sink, picture = await filled(place.folder, task(), content)
+        other.parent.mkdir(parents=True, exist_ok=True)
+        other.write_bytes(b"somebody's work")
+        with pytest.raises(StorageError, match=rf"{other}: File exists; .*; its picture is kept as "):
+            await kept(writer, number, sink, sidecar_for(task(), picture))
+        await sink.discard()
+    assert place.rescued().read_bytes() == content
+    assert files(place.path) == {str(other.relative_to(place.path)): digest(b"somebody's work")}
+    other.unlink()
+    place.assert_home(content)
+
+
+def test_what_was_rescued_before_it_could_be_said_is_not_lost(place: Place) -> None:
+    """The process that keeps pictures was ended between the two; the run hands the same one over once more."""
+    tree = Tree(place.path, place.rescue)
+    first, again = (parcel_of(1), parcel_of(1))
+    for parcel in (first, again):
+        rescue.keep(tree, [parcel])
+        assert isinstance(parcel.error, StorageError)
+        assert "; its picture is kept as " in str(parcel.error)
+    other = parcel_of(1)
+    other.sidecar = b"{}"  # another's
+    rescue.keep(tree, [other])
+    assert isinstance(other.error, LostError)
+
+
+def test_what_a_failed_flush_took_back_is_not_said_to_be_whole(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sync(_file_system: durable.FileSystem) -> bool:
+        patched.setattr(durable, "write_new", full)
+        return False
+
+    def full(path: str, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    parcels = [parcel_of(number, error=None) for number in range(TOGETHER)]
+    with monkeypatch.context() as patched:
+        patched.setattr(durable.FileSystem, "sync", sync)
+        rescue.keep(Tree(place.path, place.rescue), parcels)
+    assert [type(parcel.error) for parcel in parcels] == [LostError] * TOGETHER
+    assert not files(place.path)
+
+
+def parcel_of(number: int, error: StorageError | None = LOST_ITS_KEEPER) -> Parcel:
+    """A small picture on its way, as one that its desk can't take any more."""
+    where, document = spot("images", f"fox/{number}"), b'{"what": "a sidecar"}'
+    row = PictureRow(str(number), number, f"images/fox/{number}.png", len(SMALL), digest(SMALL), digest(document))
+    return Parcel(place=where, file=f"{number}.png", sidecar=document, row=row, content=SMALL, error=error)
+
+
+@pytest.mark.parametrize("disk", ["sound", "full"])
+@pytest.mark.parametrize("content", [SMALL, BIG], ids=["small", "big"])
+async def test_a_picture_that_came_when_the_process_that_keeps_them_was_killed_is_rescued(
+    place: Place, monkeypatch: pytest.MonkeyPatch, content: bytes, disk: str
+) -> None:
+    """Also one that went on in the rescue place, since the output folder's disk took no more of it."""
     keepers: list[int] = []
 
     class Noted(subprocess.Popen[bytes]):
@@ -310,8 +411,11 @@ async def test_a_picture_that_came_when_the_process_that_keeps_them_was_killed_i
         run = place.folder.writer("run-1")
         writer = await run.__aenter__()
     rescued = r"its picture is kept as /\S+/rescued/\S+: the next run into this"
-    with pytest.raises(StorageError, match=rescued):
-        await attempt(place.folder, writer, task(), content, on_sent=lambda: os.kill(keepers[0], signal.SIGKILL))
+    with monkeypatch.context() as patched:
+        if disk == "full":
+            failing_below(place.path / "images", 1, patched)
+        with pytest.raises(StorageError, match=rescued):
+            await attempt(place.folder, writer, task(), content, on_sent=lambda: os.kill(keepers[0], signal.SIGKILL))
     with pytest.raises(StorageError, match="was ended"):
         await run.__aexit__(None, None, None)
     assert place.rescued().read_bytes() == content

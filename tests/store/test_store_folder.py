@@ -177,6 +177,16 @@ def test_no_kind_of_file_at_a_final_name_hangs_or_is_overlooked(folder: OutputFo
     assert contents.in_the_way(task(stem="7")) == "images/7.json"
 
 
+@pytest.mark.parametrize("other", ["7.png", "7.json", "7.jpg"])
+def test_what_is_in_the_way_is_never_said_to_be_a_part_of_ours(folder: OutputFolder, other: str) -> None:
+    """Which is finished once the other is moved away, and would be lost if it were moved instead."""
+    place = folder.root / "images"
+    place.mkdir()
+    for name in ("7.part", other, "7.json.part"):
+        (place / name).mkdir()  # no file: `scan` clears nothing
+    assert scan(folder).in_the_way(task(stem="7")) == f"images/{other}"
+
+
 def test_a_linked_folder_is_in_the_way_and_not_entered(folder: OutputFolder, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "7.png").touch()

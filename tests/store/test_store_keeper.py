@@ -6,36 +6,44 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager, suppress
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import anyio.lowlevel
 import pytest
-from kept_here import keep_here
+from kept_here import keep_here, keeper_thread
 from store_batches import LONG_S, is_sent, until
 from store_folders import USD, at_work, attempt, close_all, files, filled, keep, kept, opened, row_of, scan
 from store_runs import BIG, SMALL, TASKS
 from store_samples import sidecar_for, task
 
 from batchgen.errors import OwnedError, StorageError
-from batchgen.store import lock
+from batchgen.store import desk, lock, rescue
+from batchgen.store.desk import Desk
 from batchgen.store.folder import OutputFolder
-from batchgen.store.handed import Answer, Begin, Keep, Opening, framed, receive
-from batchgen.store.keeper import keeper_process
+from batchgen.store.handed import Answer, Begin, Close, Keep, Opening, Wrapped, framed, receive
+from batchgen.store.keeper import _share, keeper_process
 from batchgen.store.lock import LOCK, owner
 from batchgen.store.pictures import PictureSink
+from batchgen.store.room import Room
+from batchgen.store.sidecar import Sidecar
 from batchgen.store.slots import SLOTS, Slots, shared_memory
 from batchgen.store.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from batchgen.model import Task
+    from batchgen.store.handed import Item
+    from batchgen.store.keep import Parcel
     from batchgen.store.writer import Writer
 
 FIRST, SECOND = task("1", "fox/1"), task("2", "fox/2")
@@ -134,6 +142,66 @@ async def test_what_was_handed_over_whole_is_kept_though_the_run_is_gone(folder:
     bill = folder.ledger.bill()
     assert (bill.attempts, bill.spent, bill.unsettled) == (1, USD, 0)
     assert (folder.root / "runs/run.ndjson").read_bytes() == b"begun\nkept\n"
+
+
+@pytest.mark.parametrize("places", [1, 9])
+async def test_nothing_begins_once_the_run_is_gone(
+    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, places: int
+) -> None:
+    """Neither what had to wait for room, which there is by then, nor what was read with the line's end."""
+
+    def keep(tree: Tree, parcels: Sequence[Parcel]) -> None:
+        assert gone.wait(LONG_S)
+        real(tree, parcels)
+
+    real, gone = rescue.keep, threading.Event()
+    monkeypatch.setattr(desk, "keep", keep)
+    monkeypatch.setattr(Room, "_places", lambda _room: places)
+    memory = shared_memory()
+    sink = PictureSink(Tree(folder.root), FIRST, anyio.CapacityLimiter(1), Slots(memory))
+    await sink.write(SMALL)
+    whole: Any = await sink.finish()
+    given = Keep(1, row_of(FIRST).attempt, await sink.wrap(sidecar_for(FIRST, whole)))
+
+    def run() -> None:
+        with keeper_thread(folder._lock.descriptor, memory) as line:
+            send(line, Opening(folder.root, None, "run", folder.ledger.run))
+            assert receive(line) == [Answer()]
+            send(line, [Begin(1, row_of(FIRST)), *([Begin(2, row_of(SECOND))] if places == 1 else [])])
+            assert receive(line) == [Answer(1)]
+            send(line, [given])
+            if places > 1:
+                send(line, [Begin(2, row_of(SECOND))])
+            line.shutdown(socket.SHUT_WR)
+            gone.set()
+
+    def send(line: socket.socket, message: Any) -> None:
+        line.sendall(b"".join(map(bytes, framed(message))))
+
+    await anyio.to_thread.run_sync(run)
+    await sink.discard()
+    os.close(memory)
+    assert scan(folder).made == {"1": "fox/1"}
+    assert (folder.ledger.bill().attempts, folder.ledger.bill().unsettled) == (1, 0)
+
+
+def test_what_streamed_to_a_file_takes_no_time_to_keep() -> None:
+    """So it does not count where a batch has so many bytes of pictures at most."""
+    small, streamed = (
+        Keep(number, row_of(FIRST).attempt, Wrapped(Sidecar(b"", b""), "", "", "", "", 0, size, "", streamed=path))
+        for number, size, path in ((1, 400, None), (2, 9_000, "/a.part"))
+    )
+    items: list[Item] = [small, streamed, small, b"event", streamed, small, Close()]
+    assert _share(items, 1_000) == ([small, streamed, small, b"event", streamed, Close()], [small])
+    assert _share([small._replace(wrapped=small.wrapped._replace(size_bytes=5_000))] * 2, 1_000)[0]
+    assert _share(items, inf) == (items, [])
+
+
+@pytest.mark.parametrize(("took_s", "at_once"), [(0.000005, True), (0.0005, False), (inf, False)])
+def test_a_disk_does_not_flush_at_once_and_memory_does(tmp_path: Path, took_s: float, *, at_once: bool) -> None:
+    tree, nothing = Tree(tmp_path), cast("Any", None)
+    tree.file_system.took_s = took_s
+    assert Desk(tree, nothing, nothing, nothing).flushes_at_once == at_once
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -20,7 +21,7 @@ from store_samples import ATTEMPT, big_png, samples, sidecar_for, task
 
 from batchgen.errors import StorageError
 from batchgen.model import Fault
-from batchgen.store import desk, durable
+from batchgen.store import desk, durable, room
 from batchgen.store.ledger import Ledger
 from batchgen.store.rescue import LostError
 from batchgen.store.rows import Bill
@@ -235,10 +236,15 @@ async def test_a_picture_in_the_very_batch_whose_commit_fails_is_kept(
         sink, picture = await filled(folder, FIRST, CONTENT)
         said: dict[str, object] = {}
         FullLedger(monkeypatch)
-        async with anyio.create_task_group() as group, one_batch(writer, monkeypatch, 2):
-            group.start_soon(tried, folder, writer, SECOND, said)
-            group.start_soon(kept, writer, number, sink, sidecar_for(FIRST, picture))
+        async with anyio.create_task_group() as group:
+
+            def keep() -> None:
+                group.start_soon(kept, writer, number, sink, sidecar_for(FIRST, picture))
+
+            async with one_batch(writer, monkeypatch, 1, busy_with=keep):
+                group.start_soon(tried, folder, writer, SECOND, said)
         assert isinstance(said["2"], StorageError)
+        assert not writer.unsettled
     monkeypatch.undo()
     assert set(folder.recover().contents.made) == {"1"}
     assert folder.ledger.bill().spent == USD
@@ -286,7 +292,9 @@ async def _broken_run(folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, whe
                     patched.setattr(Ledger, "commit", broken)
                 case _:
                     patched.setattr(RunLog, "write", broken)
-            if where != "keep":  # what begins does not wait for pictures
+            if where == "keep":  # what begins does not wait for pictures
+                writer.settle(await writer.begin(row_of(SECOND)), None)
+            else:
                 with pytest.raises(ZeroDivisionError, match=where):
                     await writer.begin(row_of(SECOND))
             with pytest.raises(ZeroDivisionError, match=where):
@@ -308,6 +316,23 @@ async def test_an_error_that_nobody_waits_for_is_raised_in_the_end(
     writer.settle(number, FAILED)
     with pytest.raises(ZeroDivisionError):
         await work.__aexit__(None, None, None)
+
+
+async def test_what_begins_is_measured_by_the_pictures_that_came_with_it(
+    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with at_work(folder) as writer:
+        monkeypatch.setattr(room, "LIKELY_BYTES", 1)
+        free = SimpleNamespace(f_bavail=room.RESERVE_BYTES + 3 * (1 + room.BESIDE_BYTES), f_frsize=1, f_files=0)
+        monkeypatch.setattr(os, "statvfs", lambda _path: free)
+        number = await writer.begin(row_of(FIRST))
+        sink, picture = await filled(folder, FIRST, big_png())
+        said: dict[str, object] = {}
+        async with anyio.create_task_group() as group, one_batch(writer, monkeypatch, 2):
+            group.start_soon(tried, folder, writer, SECOND, said)
+            group.start_soon(kept, writer, number, sink, sidecar_for(FIRST, picture))
+        assert "are needed for one more picture" in str(said["2"])
+    assert set(scan(folder).made) == {"1"}
 
 
 async def test_nothing_begins_whose_answer_could_not_be_stored(
