@@ -15,7 +15,7 @@ from batchgen.errors import ManifestError
 from batchgen.manifest.build import Surroundings, build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from batchgen.model import InputImage
 
@@ -37,70 +37,74 @@ def _lines(template: str, count: int) -> str:
     return "".join(template.format(number) for number in range(count))
 
 
-def hostile() -> dict[str, str]:
-    """Every hostile job by its name."""
+def hostile() -> dict[str, Callable[[], str]]:
+    """Every hostile job by its name; some are large, so that each is made when it is asked for."""
     return {
-        "50,000 brackets": "[" * 50_000,
-        "50,000 brackets, closed": JOB + "name: " + "[" * 50_000 + "]" * 50_000,
-        "50,000 braces": "{" * 50_000,
-        "50,000 flow mappings": "{a: " * 50_000 + "b" + "}" * 50_000,
-        "50,000 block lists in a line": "- " * 50_000 + "a",
-        "5,000 block lists": "".join(" " * depth + "-\n" for depth in range(5_000)),
-        "5,000 block mappings": "".join(" " * depth + "a:\n" for depth in range(5_000)),
-        "50,000 complex keys": "? " * 50_000 + "a",
-        "an alias bomb of lists": _bomb(10, 12, "[", "]", "{name}"),
-        "an alias bomb of mappings": _bomb(10, 12, "{", "}", "k{number}: {name}"),
-        "a merge key bomb": JOB + "x: &x {a: 1}\n" + _lines("y{0}: {{<<: [*x, *x]}}\n", 1_000),
-        "510,000 values": "prompts: [\n" + "a,\n" * 510_000 + "]",
-        "510,000 keys": "x: {" + _lines("k{0}: v,", 510_000) + "}",
-        "100,000 anchors": "x: [" + _lines("&a{0} 1,", 100_000) + "]",
-        "a text without an end": JOB + 'name: "' + "y" * 10_000_000,
-        "prompts in one long line": "prompts: [" + ("y" * 250 + ",") * 80_000 + "]\nname: *nobody",
-        "a long text, aliased often": (
+        "50,000 brackets": lambda: "[" * 50_000,
+        "50,000 brackets, closed": lambda: JOB + "name: " + "[" * 50_000 + "]" * 50_000,
+        "50,000 braces": lambda: "{" * 50_000,
+        "50,000 flow mappings": lambda: "{a: " * 50_000 + "b" + "}" * 50_000,
+        "50,000 block lists in a line": lambda: "- " * 50_000 + "a",
+        "5,000 block lists": lambda: "".join(" " * depth + "-\n" for depth in range(5_000)),
+        "5,000 block mappings": lambda: "".join(" " * depth + "a:\n" for depth in range(5_000)),
+        "50,000 complex keys": lambda: "? " * 50_000 + "a",
+        "an alias bomb of lists": lambda: _bomb(10, 12, "[", "]", "{name}"),
+        "an alias bomb of mappings": lambda: _bomb(10, 12, "{", "}", "k{number}: {name}"),
+        "a merge key bomb": lambda: JOB + "x: &x {a: 1}\n" + _lines("y{0}: {{<<: [*x, *x]}}\n", 1_000),
+        "510,000 values": lambda: "prompts: [\n" + "a,\n" * 510_000 + "]",
+        "510,000 keys": lambda: "x: {" + _lines("k{0}: v,", 510_000) + "}",
+        "100,000 anchors": lambda: "x: [" + _lines("&a{0} 1,", 100_000) + "]",
+        "a text without an end": lambda: JOB + 'name: "' + "y" * 10_000_000,
+        "prompts in one long line": lambda: "prompts: [" + ("y" * 250 + ",") * 80_000 + "]\nname: *nobody",
+        "a long text, aliased often": lambda: (
             "prompts: [a]\ndefaults: {negative_prompt: &x '"
             + "y" * 1_000_000
             + "'}\nsweep: {ratios: ["
             + "*x," * 1_000
             + "]}"
         ),
-        "a long prompt, aliased often": "prompts: [&x '" + "y" * 1_000_000 + "'," + "*x," * 200 + "]",
-        "a range of a million digits": JOB + "sweep: {seeds: 1..1" + "0" * 1_000_001 + "}",
-        "a range beyond counting": JOB + "sweep: {image: a.png, strength: '0..1:0.0000000000000000001'}",
-        "steps of 1e-999": JOB + "sweep: {image: a.png, strength: {range: {from: 0, to: 1, step: 1e-999}}}",
-        "1e999999999": "version: 1e999999999\nseed_root: 1e999999999\nrepeat: 1e999999999\n" + JOB,
-        "a range to 1e999999999": JOB + "sweep: {seed: {range: {from: 0, to: 1e999999999}}}",
-        "numbers of a million digits": JOB + f"seed_root: {'9' * 1_000_000}\nrepeat: -0x{'f' * 1_000_000}\n",
-        "10,000 misspelt keys": JOB + _lines("naem{0}: 1\n", 10_000),
-        "150,000 misspelt keys": JOB + _lines("naem{0}: 1\n", 150_000),
-        "150,000 misspelt limits": JOB + "limits: {" + _lines("k{0}: 1,", 150_000) + "}",
-        "excludes that overlap beyond counting": _switches(40)
-        + _excludes(
-            {f"v{number}": "x", f"v{(number * 7 + 3) % 40}": "y", f"v{(number * 11 + 5) % 40}": "x"}
-            for number in range(120)
+        "a long prompt, aliased often": lambda: "prompts: [&x '" + "y" * 1_000_000 + "'," + "*x," * 200 + "]",
+        "a range of a million digits": lambda: JOB + "sweep: {seeds: 1..1" + "0" * 1_000_001 + "}",
+        "a range beyond counting": lambda: JOB + "sweep: {image: a.png, strength: '0..1:0.0000000000000000001'}",
+        "steps of 1e-999": lambda: JOB + "sweep: {image: a.png, strength: {range: {from: 0, to: 1, step: 1e-999}}}",
+        "1e999999999": lambda: "version: 1e999999999\nseed_root: 1e999999999\nrepeat: 1e999999999\n" + JOB,
+        "a range to 1e999999999": lambda: JOB + "sweep: {seed: {range: {from: 0, to: 1e999999999}}}",
+        "numbers of a million digits": lambda: JOB + f"seed_root: {'9' * 1_000_000}\nrepeat: -0x{'f' * 1_000_000}\n",
+        "10,000 misspelt keys": lambda: JOB + _lines("naem{0}: 1\n", 10_000),
+        "150,000 misspelt keys": lambda: JOB + _lines("naem{0}: 1\n", 150_000),
+        "150,000 misspelt limits": lambda: JOB + "limits: {" + _lines("k{0}: 1,", 150_000) + "}",
+        "excludes that overlap beyond counting": lambda: (
+            _switches(40)
+            + _excludes(
+                {f"v{number}": "x", f"v{(number * 7 + 3) % 40}": "y", f"v{(number * 11 + 5) % 40}": "x"}
+                for number in range(120)
+            )
         ),
-        "includes that overlap beyond counting": _switches(22)
-        + "sweep:\n  include:\n"
-        + "".join(f"  - {{v{number}: x, aspect_ratio: '1:1'}}\n" for number in range(22)),
+        "includes that overlap beyond counting": lambda: (
+            _switches(22)
+            + "sweep:\n  include:\n"
+            + "".join(f"  - {{v{number}: x, aspect_ratio: '1:1'}}\n" for number in range(22))
+        ),
     }
 
 
-def heavy() -> dict[str, tuple[str, int]]:
+def heavy() -> dict[str, tuple[Callable[[], str], int]]:
     """Jobs that are right and would take long, done without arithmetic; and how many tasks each makes."""
     seeds = [900_000 + 7 * number for number in range(1_000)]
     by_seed = ", ".join(f"{{seed: {seed}}}" for seed in seeds)
     added = ", ".join(f"{{seed: {seed}, aspect_ratio: '1:1'}}" for seed in seeds)
     return {
-        "22 excludes on 22 axes": (_switches(22) + _excludes({f"v{each}": "x"} for each in range(22)), 1),
-        "40 excludes on 40 axes": (_switches(40) + _excludes({f"v{each}": "x"} for each in range(40)), 1),
+        "22 excludes on 22 axes": (lambda: _switches(22) + _excludes({f"v{each}": "x"} for each in range(22)), 1),
+        "40 excludes on 40 axes": (lambda: _switches(40) + _excludes({f"v{each}": "x"} for each in range(40)), 1),
         "20 excludes on 40 axes": (
-            _switches(40) + _excludes({f"v{each}": "x", f"v{each + 20}": "x"} for each in range(20)), 3**20
+            lambda: _switches(40) + _excludes({f"v{each}": "x", f"v{each + 20}": "x"} for each in range(20)), 3**20
         ),
-        "1,000 excludes from a range": (JOB + f"sweep: {{seed: 1..1000000, exclude: [{by_seed}]}}", 999_000),
+        "1,000 excludes from a range": (lambda: JOB + f"sweep: {{seed: 1..1000000, exclude: [{by_seed}]}}", 999_000),
         "1,000 excludes from two ranges": (
-            JOB + f"sweep: {{seed: [1..1000000, 5000000], exclude: [{by_seed}]}}", 999_001
+            lambda: JOB + f"sweep: {{seed: [1..1000000, 5000000], exclude: [{by_seed}]}}", 999_001
         ),
-        "1,000 excludes from a list": (JOB + f"sweep: {{seed: [1..950000, 1], exclude: [{by_seed}]}}", 949_000),
-        "1,000 includes": (JOB + f"sweep: {{seed: 1..1000000, include: [{added}]}}", 1_000_000),
+        "1,000 excludes from a list": (lambda: JOB + f"sweep: {{seed: [1..950000, 1], exclude: [{by_seed}]}}", 949_000),
+        "1,000 includes": (lambda: JOB + f"sweep: {{seed: 1..1000000, include: [{added}]}}", 1_000_000),
     }  # fmt: skip
 
 
@@ -126,7 +130,7 @@ def _no_image(path: str) -> InputImage:
 
 def _main() -> None:
     name = sys.argv[1]
-    data = (hostile() | {heavy_name: text for heavy_name, (text, _) in heavy().items()})[name].encode()
+    data = (hostile() | {heavy_name: text for heavy_name, (text, _) in heavy().items()})[name]().encode()
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     most = pages * resource.getpagesize() + MOST_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
