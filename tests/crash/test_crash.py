@@ -30,8 +30,10 @@ ALL = {
 }
 HERE = (
     "after:replace:1",
+    "after:ledger_commit:2",
     "before:ledger_commit:3",
     "after:headers_leave:6",
+    "after:answer_begins:6",
     "after:write_new:8",
     "after:put:4",
     "after:rename_new:1",
