@@ -64,7 +64,7 @@ def test_round(tmp_path: Path, name: str) -> None:
     _play(ALL[name], tmp_path)
 
 
-@pytest.mark.parametrize("number", [6])
+@pytest.mark.parametrize("number", [1, 6])
 def test_random_kills(tmp_path: Path, number: int) -> None:
     _play(list(random_rounds(SEED))[number], tmp_path)
 
