@@ -32,6 +32,8 @@ class Exchange:
 
     key: Secret
     on_sent: Callable[[], None]
+    body: bytes = field(default=b"", repr=False)
+    """What leaves together with the headers; nothing where it streams."""
     sent: bool = False
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import aiofiles
 import aiohttp
+from aiohttp.http import StreamWriter
 
 from batchgen import __version__
 from batchgen.engine.bounds import Bounds, PacedBody, TooSlow
@@ -23,6 +24,8 @@ from batchgen.model import Billing, CutOff, Failure, Fault, Picture
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from aiohttp.client_proto import ResponseHandler
 
     from batchgen.engine.running_time import Deadline
     from batchgen.providers.conversation import Body, Call, Reply
@@ -94,7 +97,10 @@ class Transport:
             "Authorization": f"Bearer {call.bearer.reveal()}",
             "Content-Length": str(call.body.size_bytes),
         }
-        data = call.body.head if call.body.image is None else _stream(call.body)
+        if call.body.image is None:
+            data, so_far.body = None, call.body.head
+        else:
+            data = _stream(call.body)
         _LEAVING.set(so_far)
         response = await self._session.request(call.method, call.url, headers=headers, data=data, allow_redirects=False)
         try:
@@ -142,18 +148,52 @@ class Transport:
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request that leaves on a quiet connection only, and says when.
+    """A request that leaves on a quiet connection only, says when, and leaves in one write.
 
     Bytes that came after an answer's end, while its connection lay idle, would be taken for the answer to the next
     request, and a picture filed under another task.
+
+    aiohttp sends every body in a task of its own, which costs a tenth of an exchange. One that is whole already leaves
+    with its headers, in the loop's next turn: so all requests of a turn leave together, and wake the server once.
     """
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
         """See aiohttp, which from here on writes the headers without waiting for anything."""
-        if conn.protocol is None or conn.protocol.should_close:
+        protocol = conn.protocol
+        if protocol is None or protocol.should_close:
             raise aiohttp.ServerDisconnectedError
-        _LEAVING.get().note_sent()
-        return await super().send(conn)
+        leaving, head = _LEAVING.get(), self._head()
+        leaving.note_sent()
+        if not leaving.body:
+            return await super().send(conn)
+        self.loop.call_soon(_write, protocol, head + leaving.body)
+        return self.response_class(
+            self.method,
+            self.original_url,
+            writer=None,
+            continue100=None,
+            timer=self._timer,
+            request_info=self.request_info,
+            traces=self._traces,
+            loop=self.loop,
+            session=self._session,
+            stream_writer=StreamWriter(protocol, self.loop),
+        )
+
+    def _head(self) -> bytes:
+        """The request line and the headers (RFC 9112, 3 and 5); ValueError where one would end its line."""
+        lines = [f"{self.method} {self.url.raw_path_qs} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        head = "\r\n".join(lines)
+        if head.count("\r") + head.count("\n") != 2 * len(lines) - 2:
+            raise ValueError("a header holds the end of a line")
+        return f"{head}\r\n\r\n".encode()
+
+
+def _write(protocol: ResponseHandler, content: bytes) -> None:
+    """Where the connection was lost meanwhile, whoever reads from it hears so."""
+    if protocol.transport is not None and not protocol.transport.is_closing():
+        protocol.transport.write(content)
 
 
 @asynccontextmanager

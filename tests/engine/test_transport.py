@@ -13,6 +13,7 @@ from wire_shim import mocked_wire
 from wire_talk import AMPLE, exchange
 
 from batchgen import __version__
+from batchgen.engine import transport as transport_module
 from batchgen.engine.transport import MOST_TEXT_BYTES, open_transport
 from batchgen.model import Billing, Failure, Fault, InputImage, Secret
 from batchgen.providers.conversation import Body, Call, Reply
@@ -20,6 +21,7 @@ from batchgen.providers.conversation import Body, Call, Reply
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aiohttp.client_proto import ResponseHandler
     from raw_server import Then
 
 URL = "http://127.0.0.1:9/v1"
@@ -112,6 +114,28 @@ async def test_the_request_as_it_leaves() -> None:
         "content-type": "multipart/form-data; boundary=x",
         "user-agent": f"batchgen/{__version__}",
     }
+
+
+async def test_a_header_that_would_begin_another_never_leaves() -> None:
+    async with raw_server(ok(b"good")) as server, open_transport(AMPLE) as transport:
+        asked = call(server.url)._replace(headers={"Accept": "image/*\r\nX-Other: 1"})
+        with pytest.raises(ValueError, match="the end of a line"):
+            await transport.exchange(asked, ListSink(), lambda: pytest.fail("it left"))
+        assert not b"".join(server.requests)
+
+
+async def test_a_connection_that_is_lost_before_the_request_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(protocol: ResponseHandler, content: bytes) -> None:
+        assert protocol.transport is not None
+        protocol.transport.abort()
+        write(protocol, content)
+
+    write = transport_module._write
+    monkeypatch.setattr(transport_module, "_write", lose)
+    async with raw_server(ok(b"good")) as server:
+        done = await exchange(call(server.url))
+    assert (done.failure.fault, done.failure.billing, done.sent) == (Fault.UNREACHABLE, Billing.MAYBE, 1)
+    assert not b"".join(server.requests)
 
 
 async def test_a_file_stands_in_the_body_as_it_is(tmp_path: Path) -> None:
