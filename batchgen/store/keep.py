@@ -83,7 +83,7 @@ def _find_folders(tree: Tree, parcels: Sequence[Parcel], made: dict[str, list[st
 def _write_all(tree: Tree, made: dict[str, list[str]], parcels: Sequence[Parcel]) -> list[Parcel]:
     """All parts whole and durable: many by one flush, which the folders made for them share; else each by its own."""
     if len(parcels) >= TOGETHER and tree.file_system.is_quick():
-        written = _each(parcels, lambda parcel: _write_parts(parcel, lasting=False))
+        written = _each(parcels, lambda parcel: _write_parts(parcel, lasting=False), side_by_side=True)
         if tree.file_system.sync():
             tree.lasts(path for paths in made.values() for path in paths)
             made.clear()

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import mmap
 import os
 from collections import deque
 from math import inf
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from batchgen.errors import StorageError
 from batchgen.store import durable
 from batchgen.store.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def test_a_new_file_never_replaces_or_follows(tmp_path: Path) -> None:
@@ -44,6 +49,79 @@ def test_a_failed_fsync_leaves_no_file_and_is_not_repeated(tmp_path: Path, monke
 def test_a_full_disk_is_said() -> None:
     with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OSError, match="No space left"):  # noqa: PTH123
         durable.write_all(full.fileno(), b"content")
+
+
+def _aligned(size_bytes: int) -> memoryview:
+    memory = memoryview(mmap.mmap(-1, size_bytes + durable.BLOCK_BYTES))
+    memory[:size_bytes] = os.urandom(size_bytes)
+    return memory[:size_bytes]
+
+
+SIZES = [durable.DIRECT_BYTES + more for more in (-1, 0, 1, durable.BLOCK_BYTES - 1, durable.BLOCK_BYTES, 200_001)]
+
+
+@pytest.mark.parametrize("size_bytes", SIZES)
+def test_a_large_file_goes_past_the_cache_and_holds_every_byte(tmp_path: Path, size_bytes: int) -> None:
+    content = _aligned(size_bytes)
+    durable.write_new(tmp_path / "new", content, lasting=False)
+    durable.write_new(tmp_path / "unaligned", bytes(1) + content, lasting=False)
+    durable.write_new(tmp_path / "shifted", content[1:])
+    assert (tmp_path / "new").read_bytes() == content
+    assert (tmp_path / "unaligned").read_bytes() == bytes(1) + content
+    assert (tmp_path / "shifted").read_bytes() == content[1:]
+
+
+@pytest.fixture
+def new_file(tmp_path: Path) -> Iterator[int]:
+    """A new file, open for writing."""
+    descriptor = os.open(tmp_path / "new", durable.NEW_FILE)
+    yield descriptor
+    os.close(descriptor)
+
+
+def test_whole_blocks_go_directly_and_the_rest_as_ever(new_file: int) -> None:
+    try:
+        fcntl.fcntl(new_file, fcntl.F_SETFL, os.O_DIRECT)
+    except OSError:
+        pytest.skip("this file system always goes through the cache")
+    assert durable.write_directly(new_file, _aligned(10_000)) == 2 * durable.BLOCK_BYTES
+    assert fcntl.fcntl(new_file, fcntl.F_GETFL) & os.O_DIRECT == 0
+    assert os.write(new_file, b"the rest") == 8
+
+
+def test_a_file_system_that_can_t_is_written_to_as_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_descriptor: int, _command: int, flags: int) -> int:
+        if flags & os.O_DIRECT:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return 0
+
+    monkeypatch.setattr(durable, "fcntl", refuse)
+    content = _aligned(durable.DIRECT_BYTES)
+    durable.write_new(tmp_path / "new", content)
+    assert (tmp_path / "new").read_bytes() == content
+
+
+@pytest.mark.parametrize("most_bytes", [17 * durable.BLOCK_BYTES, 70_001])
+def test_what_the_disk_takes_of_a_direct_write_is_not_written_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int
+) -> None:
+    content, real = _aligned(3 * durable.DIRECT_BYTES), os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, block: real(descriptor, block[:most_bytes]))
+    durable.write_new(tmp_path / "new", content)
+    assert (tmp_path / "new").read_bytes() == content
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+def test_what_a_direct_write_meets_passes_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    def write(_descriptor: int, _block: memoryview) -> int:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(OSError, match=os.strerror(error)):
+        durable.write_new(tmp_path / "new", _aligned(durable.DIRECT_BYTES))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("no_links", [None, errno.EPERM, errno.EOPNOTSUPP])
