@@ -32,8 +32,8 @@ class Exchange:
 
     key: Secret
     on_sent: Callable[[], None]
-    body: bytes = field(default=b"", repr=False)
-    """What leaves together with the headers; nothing where it streams."""
+    leaving: bytes = field(default=b"", repr=False)
+    """The request but for its first line and its host, to leave in one write; nothing where its body streams."""
     sent: bool = False
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -51,14 +51,13 @@ class Exchange:
     def note_answer(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
         """The answer's head is here; a header that came more than once becomes one list (RFC 9110, 5.3)."""
         self.status = status
-        came = list(headers)
+        came = [(name.lower(), value) for name, value in headers]
         said = "\n".join([value for _, value in came])
         if self._without_key(said) != said:
             came = [(name, self._without_key(value)) for name, value in came]
-        for name, value in came:
-            low = name.lower()
-            known = self.headers.get(low)
-            self.headers[low] = value if known is None else f"{known}, {value}"
+        self.headers = dict(came)
+        if len(self.headers) < len(came):
+            self.headers = {name: ", ".join([value for each, value in came if each == name]) for name in self.headers}
 
     @property
     def packing(self) -> str:

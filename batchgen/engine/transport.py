@@ -10,7 +10,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import aiofiles
 import aiohttp
@@ -23,7 +23,7 @@ from batchgen.engine.running_time import RunningTime
 from batchgen.model import Billing, CutOff, Failure, Fault, Picture
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from aiohttp.client_proto import ResponseHandler
 
@@ -35,6 +35,7 @@ MOST_TEXT_BYTES = 64 * 1024
 READ_BYTES = 256 * 1024
 WAITING_BYTES = 64 * 1024
 """Of an answer that comes faster than it is stored: reading pauses at twice that, goes on below it."""
+_OF_EACH: Final = {"Accept-Encoding": "identity", "User-Agent": f"batchgen/{__version__}"}
 _LEAVING: ContextVar[Exchange] = ContextVar("leaving")
 """What the request that is about to leave belongs to. Tracing would say it too, at a tenth of a request's cost."""
 
@@ -94,25 +95,30 @@ class Transport:
     async def _exchange(self, call: Call, sink: Sink, so_far: Exchange, deadline: Deadline) -> Reply:
         headers = {
             **call.headers,
+            **_OF_EACH,
             "Authorization": f"Bearer {call.bearer.reveal()}",
             "Content-Length": str(call.body.size_bytes),
         }
-        if call.body.image is None:
-            data, so_far.body = None, call.body.head
-        else:
-            data = _stream(call.body)
         _LEAVING.set(so_far)
-        response = await self._session.request(call.method, call.url, headers=headers, data=data, allow_redirects=False)
+        if call.body.image is None:
+            so_far.leaving = _headed(headers, call.body.head)
+            response = await self._session.request(call.method, call.url, allow_redirects=False)
+        else:
+            body = _stream(call.body)
+            response = await self._session.request(
+                call.method, call.url, headers=headers, data=body, allow_redirects=False
+            )
         try:
             so_far.note_answer(response.status, response.headers.items())
             if so_far.packing:
                 return so_far.reply(flaw=f"packed with {so_far.packing}, which was not asked for")
-            body = PacedBody(response.content, self._bounds, self._running, deadline)
+            coming = PacedBody(response.content, self._bounds, self._running, deadline)
             if response.status != 200 or not call.brings_picture:
-                await _read_text(body, so_far.text)
+                await _read_text(coming, so_far.text)
                 return so_far.reply()
-            sink.expect(response.content_length or 0)
-            end = self._too_much(response.content_length or 0) or await self._read_picture(body, sink, so_far, deadline)
+            said_bytes = response.content_length or 0
+            sink.expect(said_bytes)
+            end = self._too_much(said_bytes) or await self._read_picture(coming, sink, so_far, deadline)
         finally:
             response.release()  # where its body is not read to the end, its connection is closed
         if isinstance(end, Picture):
@@ -162,11 +168,12 @@ class _Request(aiohttp.ClientRequest):
         protocol = conn.protocol
         if protocol is None or protocol.should_close:
             raise aiohttp.ServerDisconnectedError
-        leaving, head = _LEAVING.get(), self._head()
-        leaving.note_sent()
-        if not leaving.body:
+        so_far = _LEAVING.get()
+        so_far.note_sent()
+        if not so_far.leaving:
             return await super().send(conn)
-        self.loop.call_soon(_write, protocol, head + leaving.body)
+        begin = f"{self.method} {self.url.raw_path_qs} HTTP/1.1\r\nHost: {self.url.host_port_subcomponent}\r\n"
+        self.loop.call_soon(_write, protocol, begin.encode() + so_far.leaving)
         return self.response_class(
             self.method,
             self.original_url,
@@ -180,14 +187,13 @@ class _Request(aiohttp.ClientRequest):
             stream_writer=StreamWriter(protocol, self.loop),
         )
 
-    def _head(self) -> bytes:
-        """The request line and the headers (RFC 9112, 3 and 5); ValueError where one would end its line."""
-        lines = [f"{self.method} {self.url.raw_path_qs} HTTP/1.1"]
-        lines += [f"{name}: {value}" for name, value in self.headers.items()]
-        head = "\r\n".join(lines)
-        if head.count("\r") + head.count("\n") != 2 * len(lines) - 2:
-            raise ValueError("a header holds the end of a line")
-        return f"{head}\r\n\r\n".encode()
+
+def _headed(headers: Mapping[str, str], body: bytes) -> bytes:
+    """All of a request but its first line and its host (RFC 9112, 5); ValueError where a header would begin another."""
+    lines = "\r\n".join([f"{name}: {value}" for name, value in headers.items()])
+    if lines.count("\r") + lines.count("\n") != 2 * len(headers) - 2:
+        raise ValueError("a header holds the end of a line")
+    return f"{lines}\r\n\r\n".encode() + body
 
 
 def _write(protocol: ResponseHandler, content: bytes) -> None:
@@ -202,7 +208,6 @@ async def open_transport(bounds: Bounds) -> AsyncIterator[Transport]:
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=None),  # what is sent: RunningTime
-        headers={"Accept-Encoding": "identity", "User-Agent": f"batchgen/{__version__}"},
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,

@@ -44,7 +44,8 @@ _MILLISECONDS: Final = 1e11
 
 def tells_allowance(headers: Mapping[str, str]) -> bool:
     """Is there a header, by lower-case name, that `read_allowance` looks at? Few servers send one."""
-    return any("ratelimit" in name or "rate-limit" in name for name in headers)
+    names = "\n".join(headers)
+    return "ratelimit" in names or "rate-limit" in names
 
 
 def read_allowance(headers: Mapping[str, str], wall_time: float | None) -> Allowance | None:
