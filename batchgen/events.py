@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from batchgen.errors import shown_json
+from batchgen.utc import utc_now
 
 if TYPE_CHECKING:
     from batchgen.model import Billing, Fault
@@ -61,12 +61,11 @@ class RunStarted:
     """Where a damaged ledger went; what is made was told from the sidecars."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskMade:
+class TaskMade(NamedTuple):
     """A picture and its sidecar are on the disk."""
 
     id: str
-    index: int
+    index: int  # type: ignore[assignment]  # the field of that name, not a tuple's search
     prompt_id: str
     picture: str
     """Path below the output folder."""
@@ -155,19 +154,23 @@ Event = RunStarted | TaskMade | TaskRetried | TaskFailed | TaskUnkept | Waiting 
 
 def json_line(event: Event) -> str:
     """An event as a line of JSON, said now."""
-    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return shown_json(as_json(event, at)) + "\n"
+    return shown_json(as_json(event, utc_now())) + "\n"
 
 
 def as_json(event: Event, at: str) -> dict[str, Any]:
     """An event as one JSON object: its name in snake case, its time, its values."""
-    name, names = _SHAPES[type(event)]
-    return {"event": name, "at": at, **{each: getattr(event, each) for each in names}}
+    return {"event": _NAMES[type(event)], "at": at, **values_of(event)}
 
 
-def _shape(kind: type[Any]) -> tuple[str, tuple[str, ...]]:
-    name = "".join(f"_{char.lower()}" if char.isupper() else char for char in kind.__name__).lstrip("_")
-    return name, tuple(each.name for each in fields(kind))
+def values_of(event: Event) -> dict[str, Any]:
+    """An event's values by their names."""
+    if isinstance(event, TaskMade):
+        return event._asdict()
+    return {each.name: getattr(event, each.name) for each in fields(event)}
 
 
-_SHAPES: dict[type[Any], tuple[str, tuple[str, ...]]] = {kind: _shape(kind) for kind in get_args(Event)}
+def _name(kind: type[Any]) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in kind.__name__).lstrip("_")
+
+
+_NAMES: dict[type[Any], str] = {kind: _name(kind) for kind in get_args(Event)}

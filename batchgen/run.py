@@ -6,7 +6,6 @@ import ctypes
 import gc
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +17,7 @@ from batchgen.embedded import embedded_sandbox
 from batchgen.errors import StorageError
 from batchgen.events import RunStarted, TaskFailed, json_line
 from batchgen.executors.here import execute
-from batchgen.executors.worker import Setup, costs_of, iso
+from batchgen.executors.worker import Setup, costs_of
 from batchgen.keys import SANDBOX_KEY, read_key
 from batchgen.resume import resume
 from batchgen.signals import heard_signals
@@ -26,6 +25,7 @@ from batchgen.store.folder import OutputFolder
 from batchgen.store.rescue import rescue_place
 from batchgen.store.rows import Asked, FailureRow, RunRow
 from batchgen.tally import Tally
+from batchgen.utc import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -136,7 +136,7 @@ def _begin(manifest: Manifest, settings: RunSettings, resumed: Resumed) -> None:
     resumed.folder.ledger.begin(
         RunRow(
             id=settings.run_id,
-            started=iso(datetime.now(UTC)),
+            started=utc_now(),
             tasks=resumed.comparison.tasks,
             orphaned=resumed.comparison.orphaned,
             asked=settings.asked,
@@ -148,7 +148,7 @@ def _begin(manifest: Manifest, settings: RunSettings, resumed: Resumed) -> None:
 def _end(folder: OutputFolder, ended: RunEnded) -> None:
     """The run ended in order; one that a full disk ended may not be able to say so."""
     with suppress(StorageError):
-        folder.ledger.end(ended=iso(datetime.now(UTC)), ending=ended.ending, why=ended.why)
+        folder.ledger.end(ended=utc_now(), ending=ended.ending, why=ended.why)
 
 
 def _record(writer: Writer, event: Event) -> None:

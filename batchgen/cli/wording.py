@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from batchgen.errors import one_line
 from batchgen.events import (
@@ -17,6 +16,7 @@ from batchgen.events import (
     TaskRetried,
     TaskUnkept,
     Waiting,
+    values_of,
 )
 
 Told = TypeVar("Told", bound=Event)
@@ -120,9 +120,9 @@ def ended_lines(event: RunEnded) -> list[str]:
 
 def _printable(event: Told) -> Told:
     """The event with its texts safe to show: paths, and what providers and prompts say."""
-    values = {each.name: getattr(event, each.name) for each in fields(event)}
-    safe: Any = {name: one_line(value, LONGEST_TEXT) for name, value in values.items() if type(value) is str}
-    return replace(event, **safe)
+    values = values_of(event)
+    safe = {name: one_line(value, LONGEST_TEXT) for name, value in values.items() if type(value) is str}
+    return type(event)(**{**values, **safe})
 
 
 def _counts(event: RunEnded) -> str:

@@ -262,7 +262,7 @@ class Limiter:
             self._breaker.wait_s(now),
             self._told.wait_s(now),
             self._learned.wait_s(now) if self._paced else 0.0,
-            *(log.wait_s(now) for log in self._logs),
+            *[log.wait_s(now) for log in self._logs],
         ]
         wait_s = max(waits)
         if wait_s >= WORTH_SAYING_S:

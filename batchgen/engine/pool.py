@@ -18,6 +18,7 @@ import anyio
 
 from batchgen.engine import clock
 from batchgen.engine.exchange import HeldBack
+from batchgen.engine.frontier import Work
 from batchgen.engine.policy import verdict
 from batchgen.engine.retry_budget import RetryBudget
 from batchgen.engine.signal import Signal
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from batchgen.engine.budget import Budget
-    from batchgen.engine.frontier import Frontier, Work
+    from batchgen.engine.frontier import Frontier
     from batchgen.engine.limiter import Limiter, Permit
     from batchgen.engine.policy import RetryBounds
     from batchgen.model import Attempt, Outcome, Task
@@ -194,11 +195,12 @@ class Pool:
         """An attempt has come to this."""
         billed = attempt.billing is not Billing.NO
         self._budget.settle(self._price_of(work.task), billed=billed, made=isinstance(outcome, Success))
-        tried = work._replace(attempts=(*work.attempts, attempt))
+        task, attempts, counted, waited_s = work
+        attempts = (*attempts, attempt)
         if isinstance(outcome, Failure) and outage_s is not None and not billed:
-            self._wait_out(tried, outcome, outage_s)
+            self._wait_out(Work(task, attempts, counted, waited_s), outcome, outage_s)
         else:
-            self._settle(tried._replace(counted=(*work.counted, attempt)), outcome)
+            self._settle(Work(task, attempts, (*counted, attempt), waited_s), outcome)
 
     def _settle(self, work: Work, outcome: Outcome) -> None:
         *before, _ = work.counted

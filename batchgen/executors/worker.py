@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -18,6 +17,7 @@ from batchgen.store.inputs import unchanged
 from batchgen.store.rescue import LostError, words_of
 from batchgen.store.rows import AttemptRow
 from batchgen.store.sidecar import Cost, Sidecar, sidecar
+from batchgen.utc import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,7 +78,7 @@ class Worker:
     async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
         """Try a task once; expected faults come back as the outcome."""
         task = work.task
-        begun = Begun(len(work.attempts) + 1, iso_now(), clock.now(), self._setup.cost_of(task))
+        begun = Begun(len(work.attempts) + 1, utc_now(), clock.now(), self._setup.cost_of(task))
         try:
             number = await self._writer.begin(AttemptRow(task.id, task.index, begun.in_doubt(), begun.usd))
         except StorageError as error:
@@ -137,7 +137,7 @@ class Worker:
             picture_file=file,
             attempts=(*work.attempts, tried),
             cost=cost,
-            made=iso_now(),
+            made=utc_now(),
         )
 
 
@@ -185,16 +185,6 @@ def costs_of(provider: Provider) -> dict[str, Cost | None]:
 
     models = capabilities.models.items()
     return {name: None if model.credits is None else cost(model.credits) for name, model in models}
-
-
-def iso(moment: datetime) -> str:
-    """UTC in ISO 8601, to the millisecond."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def iso_now() -> str:
-    """This moment."""
-    return iso(datetime.now(UTC))
 
 
 def _changed_input(image: InputImage) -> Failure:

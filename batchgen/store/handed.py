@@ -134,7 +134,7 @@ def _bare(item: Item | Answer) -> Item | tuple[Any, ...]:
 
 def _plain(attempt: Attempt) -> tuple[Any, ...]:
     number, started, seconds, billing, fault, status, words = attempt
-    return number, started, seconds, billing.value, fault and fault.value, status, words
+    return number, started, seconds, str(billing), fault and str(fault), status, words
 
 
 def _clad(came: Any) -> Any:

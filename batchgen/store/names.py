@@ -7,9 +7,9 @@ format is not known before its bytes are, and `<stem>.json.part`.
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 IMAGES = "images"
 FILTERED = "filtered"
@@ -28,8 +28,7 @@ LONGEST_BELOW_BYTES = LONGEST_STEM_BYTES + 100
 """Of a file's path below the output folder: `images/` and the like before the stem, and what comes behind it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(NamedTuple):
     """Where a picture and its sidecar lie: a folder, relative to the output folder, and a name without extension."""
 
     folder: PurePosixPath

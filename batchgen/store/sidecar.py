@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from batchgen.json_text import json_bytes
@@ -29,13 +29,18 @@ _LARGEST = 2**63 - 1
 """What SQLite holds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Cost:
     """What a picture cost by the price list of a month, such as `2025-08`."""
 
     credits: Decimal
     usd: Decimal
     prices: str
+
+    @cached_property
+    def json(self) -> bytes:
+        """As a sidecar gives it; there is one for each model."""
+        return json_bytes({"credits": _number(self.credits), "usd": _number(self.usd), "prices": self.prices})
 
 
 class Sidecar(NamedTuple):
@@ -111,7 +116,7 @@ def sidecar(  # noqa: PLR0913 - one argument for each part of the document
     shape = f'"format":"{picture.format}","width":{picture.width},"height":{picture.height}'.encode()
     return Sidecar(
         b'{\n%b  "picture": {"file":%b,"bytes":%d,"sha256":"' % (lines, json_bytes(picture_file), picture.size_bytes),
-        b'",%b},\n  "attempts": %b,\n  "cost": %b\n}\n' % (shape, tries, _cost(cost)),
+        b'",%b},\n  "attempts": %b,\n  "cost": %b\n}\n' % (shape, tries, b"null" if cost is None else cost.json),
     )
 
 
@@ -131,14 +136,6 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "status": attempt.status,
         "billing": attempt.billing,
     }
-
-
-@lru_cache(maxsize=64)
-def _cost(cost: Cost | None) -> bytes:
-    """As JSON; there is one for each model."""
-    if cost is None:
-        return b"null"
-    return json_bytes({"credits": _number(cost.credits), "usd": _number(cost.usd), "prices": cost.prices})
 
 
 def _number(amount: Decimal) -> int | float:
