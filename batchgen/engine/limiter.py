@@ -137,6 +137,8 @@ class Limiter:
 
     async def turn(self) -> Permit:
         """Wait until a request may be sent; whoever gets the permit releases it."""
+        if not self._turn.locked() and isinstance(found := self._try_to_take(), Permit):
+            return found
         async with self._turn:
             while isinstance(found := self._try_to_take(), float):
                 await self._changed.wait(found)

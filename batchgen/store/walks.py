@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 try:  # a twentieth of zlib's time; there are builds for the usual machines
     from isal.isal_zlib import crc32
@@ -26,6 +26,7 @@ TO_MARKER = 0
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_BEGINNING = PNG_SIGNATURE + b"\0\0\0\x0dIHDR"
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _LONGEST_PNG_CHUNK = 2**31 - 1
 _PNG_CHUNK_BYTES = 12
 """Beside its data: length and name before it, a checksum behind it."""
@@ -43,8 +44,7 @@ class Flawed(Exception):  # noqa: N818 - it is a finding, not an error, and neve
     """These bytes are no whole picture; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """What a whole picture is: its format (`png`, `jpeg` or `webp`) and its size in pixels."""
 
     format: str
@@ -111,23 +111,18 @@ def walk_png(place: Place) -> Walk[Shape]:
 
 def whole_png(content: memoryview) -> Shape | None:
     """The shape of a PNG that is all here and plainly whole, at a fifth of a walk's cost; None: a walk has to tell."""
-    if content[:16] != _PNG_BEGINNING:
+    if content[:16] != _PNG_BEGINNING or content[-12:] != _PNG_END:
         return None
-    start, names, size = len(PNG_SIGNATURE), set[bytes](), len(content)
-    while start + _PNG_CHUNK_BYTES <= size:
+    start, end, has_data = len(PNG_SIGNATURE), len(content) - len(_PNG_END), False
+    while start < end:
         length, name = _PNG_CHUNK.unpack_from(content, start)
-        end = start + _PNG_CHUNK_BYTES + length
-        if (
-            not name.isalpha()
-            or end > size
-            or crc32(content[start + 4 : end - 4]) != _UINT32.unpack_from(content, end - 4)[0]
-        ):
+        checked, start = start + 4, start + _PNG_CHUNK_BYTES + length
+        if not name.isalpha() or name == b"IEND" or start > end:
             return None
-        names.add(name)
-        start = end
-        if name == b"IEND":
-            break
-    if start != size or not {b"IDAT", b"IEND"} <= names:
+        if crc32(content[checked : start - 4]) != _UINT32.unpack_from(content, start - 4)[0]:
+            return None
+        has_data = has_data or name == b"IDAT"
+    if not has_data:
         return None
     width, height = _PNG_SIZE.unpack_from(content, 16)
     return Shape("png", width, height) if width and height else None

@@ -62,7 +62,7 @@ class Writer(asyncio.Protocol):
         writer._line, _ = await writer._loop.create_unix_connection(lambda: writer, sock=line)
         writer._line.writelines(framed(opening))
         try:
-            await writer._answered(_OPENING)
+            await writer._answer_to(_OPENING, writer._loop.create_future())
         except BaseException:
             if writer._line is not None:  # else the loop would still watch what whoever gave it closes
                 writer._line.abort()
@@ -84,7 +84,7 @@ class Writer(asyncio.Protocol):
         self._unsettled[number] = row
         self._hand(Begin(number, row))
         try:
-            await self._answered(number)
+            await self._answer_to(number, self._loop.create_future())
         except BaseException:
             self.settle(number, None)
             raise
@@ -100,7 +100,7 @@ class Writer(asyncio.Protocol):
         self._hand(Keep(number, attempt, wrapped))
         answer = _Awaited(loop=self._loop)
         try:
-            await self._answered(number, answer)
+            await self._answer_to(number, answer)
         except GoneError as gone:
             raise await to_thread.run_sync(self._elsewhere, wrapped, gone) from gone
         except asyncio.CancelledError:
@@ -126,7 +126,7 @@ class Writer(asyncio.Protocol):
         """Everything that was handed in is on the disk, as far as the disk took it; what was not foreseen is raised."""
         self._hand(Close())
         try:
-            await self._answered(_OPENING)
+            await self._answer_to(_OPENING, self._loop.create_future())
         finally:
             if self._line is not None:
                 self._line.close()
@@ -142,15 +142,12 @@ class Writer(asyncio.Protocol):
         if self._line is not None and not self._line.is_closing():
             self._line.writelines(framed(items))
 
-    async def _answered(self, number: int, answer: asyncio.Future[None] | None = None) -> None:
-        """Wait for what the other end says."""
+    def _answer_to(self, number: int, answer: asyncio.Future[None]) -> asyncio.Future[None]:
+        """That future, which is done once the other end has answered."""
         if self._line is None or self._line.is_closing():
             raise GoneError(self._root)
-        answer = self._pending[number] = answer or self._loop.create_future()
-        try:
-            await answer
-        finally:
-            self._pending.pop(number, None)
+        self._pending[number] = answer
+        return answer
 
     # What the line says
 
@@ -161,7 +158,7 @@ class Writer(asyncio.Protocol):
                 self._take(answer)
 
     def _take(self, answer: Answer) -> None:
-        waiting = self._pending.get(answer.number)
+        waiting = self._pending.pop(answer.number, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(None) if answer.error is None else waiting.set_exception(answer.error)
 
