@@ -30,6 +30,9 @@ class Incoming(Protocol):
     async def readchunk(self) -> tuple[bytes, bool]:
         """The first of what has come; waits while that is nothing. Nothing and True: more comes; and False: the end."""
 
+    def is_eof(self) -> bool:
+        """All has come."""
+
     def at_eof(self) -> bool:
         """All has come and was read."""
 
@@ -60,14 +63,20 @@ class PacedBody:
         """The next bytes, `b""` at the end; cancelled at the deadline. Raises what `readchunk` raises."""
         if self._content.at_eof():
             return b""
+        if self._content.is_eof():  # all of it has come
+            return await self._next()
         began_s = self._running.seconds
         self._deadline.at_s = min(self._end_s, began_s + self._left_s)
-        chunk, goes_on = await self._content.readchunk()
-        while goes_on and not chunk:
-            chunk, goes_on = await self._content.readchunk()
+        chunk = await self._next()
         self._deadline.at_s = self._end_s
         self._left_s -= self._running.seconds - began_s
         self._due_bytes -= len(chunk)
         if self._due_bytes <= 0:
             self._left_s, self._due_bytes = self._over_s, self._share_bytes
+        return chunk
+
+    async def _next(self) -> bytes:
+        chunk, goes_on = await self._content.readchunk()
+        while goes_on and not chunk:
+            chunk, goes_on = await self._content.readchunk()
         return chunk

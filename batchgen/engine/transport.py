@@ -120,7 +120,8 @@ class Transport:
             sink.expect(said_bytes)
             end = self._too_much(said_bytes) or await self._read_picture(coming, sink, so_far, deadline)
         finally:
-            response.release()  # where its body is not read to the end, its connection is closed
+            if not response.closed:  # else its connection went back with the last byte
+                response.release()
         if isinstance(end, Picture):
             return so_far.reply(end)
         so_far.text += sink.beginning

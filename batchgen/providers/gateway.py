@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from batchgen.keys import hide
@@ -94,7 +95,8 @@ def encode_form(request: Request) -> tuple[Body, str]:
     The boundary is a digest of all that it must not occur in, so equal requests are equal bytes.
     """
     image_digest = request.image.sha256 if request.image else ""
-    boundary = "batchgen-" + hashlib.sha256(repr((request.fields, image_digest)).encode()).hexdigest()[:32]
+    said = "\0".join([*chain.from_iterable(request.fields), image_digest])
+    boundary = "batchgen-" + hashlib.sha256(said.encode()).hexdigest()[:32]
     head = "".join(
         [
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'

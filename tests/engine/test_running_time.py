@@ -135,8 +135,10 @@ def test_a_stop_is_no_slow_server() -> None:
             await anyio.sleep(10)
             return next(self.chunks), False
 
-        def at_eof(self) -> bool:
+        def is_eof(self) -> bool:
             return False
+
+        at_eof = is_eof
 
     async def main() -> int:
         with RunningTime() as running:

@@ -43,9 +43,11 @@ class Coming:
         await anyio.sleep(after_s)
         return chunk, False
 
-    def at_eof(self) -> bool:
+    def is_eof(self) -> bool:
         """See Incoming."""
         return False
+
+    at_eof = is_eof
 
 
 def _read(chunks: Iterable[tuple[float, bytes]], *, disk_s: float = 0.0) -> tuple[int, float, bool]:
