@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from batchgen.store.writer import Writer
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-LARGE_BYTES: Final = 128 * 1024
+LARGE_BYTES: Final = 1024 * 1024
 MOST_KEPT_BYTES: Final = 32 * 1024 * 1024
 COLLECTED_AFTER: Final = 20_000
 """Objects that came and did not go; those of what is in flight are some thousands."""

@@ -25,7 +25,7 @@ from batchgen.store.slots import SLOT_BYTES
 from batchgen.store.structure import StructureCheck, look_at
 
 if TYPE_CHECKING:
-    from aiofiles.threadpool.binary import AsyncBufferedIOBase
+    from aiofiles.threadpool.binary import AsyncFileIO
     from anyio import CapacityLimiter
 
     from batchgen.model import Task
@@ -227,7 +227,7 @@ class PictureSink:
         folder = await to_thread.run_sync(self._tree.ready, self._spot.folder, limiter=self._disk)
         path = Path(folder, self._spot.picture_part)
         descriptor = await to_thread.run_sync(os.open, path, _NEW_PART, 0o666, limiter=self._disk)
-        return _Part(path, descriptor, await aiofiles.open(descriptor, "wb", closefd=False))
+        return _Part(path, descriptor, await aiofiles.open(descriptor, "wb", 0, closefd=False))
 
     async def _complete_part(self) -> None:
         """Who keeps what was streamed makes it durable, on the same open file."""
@@ -257,12 +257,13 @@ class _Part:
     path: Path
     descriptor: int
     """For as long as its bytes are not safe; what a failing disk took is read from it."""
-    file: AsyncBufferedIOBase
+    file: AsyncFileIO
 
     async def take(self, block: Block) -> None:
-        await self.file.write(block)
-        await self.file.flush()
+        left = memoryview(block)
+        while left:
+            left = left[await self.file.write(left) :]
 
     async def end(self) -> None:
-        with suppress(OSError):  # bytes that a full disk refused are refused again
+        with suppress(OSError):
             await self.file.close()

@@ -69,13 +69,13 @@ async def test_a_big_picture_is_streamed_with_bounded_memory(folder: OutputFolde
 
 async def test_one_huge_chunk_is_streamed_in_blocks(folder: OutputFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks: list[int] = []
-    real: Any = aiofiles.threadpool.binary.AsyncBufferedIOBase.write
+    real: Any = aiofiles.threadpool.binary.AsyncFileIO.write
 
     async def write(self: object, block: bytes) -> int:
         blocks.append(len(block))
         return int(await real(self, block))
 
-    monkeypatch.setattr(aiofiles.threadpool.binary.AsyncBufferedIOBase, "write", write)
+    monkeypatch.setattr(aiofiles.threadpool.binary.AsyncFileIO, "write", write)
     sink = folder.sink(task())
     await sink.write(BIG)
     picture = await sink.finish()
