@@ -35,6 +35,8 @@ class Exchange:
     leaving: bytes = field(default=b"", repr=False)
     """The request but for its first line and its host, to leave in one write; nothing where its body streams."""
     sent: bool = False
+    taken_back: bool = False
+    """It was to leave, and its connection turned out to be of no use: nothing was sent."""
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     text: bytearray = field(default_factory=bytearray, repr=False)
@@ -47,6 +49,10 @@ class Exchange:
         if not self.sent:
             self.on_sent()
             self.sent = True
+
+    def take_back(self) -> None:
+        """No byte of the request left after all."""
+        self.sent, self.taken_back = False, True
 
     def note_answer(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
         """The answer's head is here; a header that came more than once becomes one list (RFC 9110, 5.3)."""

@@ -109,6 +109,8 @@ class Transport:
                 call.method, call.url, headers=headers, data=body, allow_redirects=False
             )
         try:
+            if so_far.taken_back:  # this answers something else
+                raise aiohttp.ServerDisconnectedError
             so_far.note_answer(response.status, response.headers.items())
             if so_far.packing:
                 return so_far.reply(flaw=f"packed with {so_far.packing}, which was not asked for")
@@ -174,7 +176,7 @@ class _Request(aiohttp.ClientRequest):
         if not so_far.leaving:
             return await super().send(conn)
         begin = f"{self.method} {self.url.raw_path_qs} HTTP/1.1\r\nHost: {self.url.host_port_subcomponent}\r\n"
-        self.loop.call_soon(_write, protocol, begin.encode() + so_far.leaving)
+        self.loop.call_soon(_write, protocol, begin.encode() + so_far.leaving, so_far)
         return self.response_class(
             self.method,
             self.original_url,
@@ -197,10 +199,20 @@ def _headed(headers: Mapping[str, str], body: bytes) -> bytes:
     return f"{lines}\r\n\r\n".encode() + body
 
 
-def _write(protocol: ResponseHandler, content: bytes) -> None:
-    """Where the connection was lost meanwhile, whoever reads from it hears so."""
-    if protocol.transport is not None and not protocol.transport.is_closing():
-        protocol.transport.write(content)
+def _write(protocol: ResponseHandler, content: bytes, so_far: Exchange) -> None:
+    """A request leaves, unless its connection was lost meanwhile or has an answer already: nothing was sent then.
+
+    Where its end still waits for the peer to read, its connection serves no other: the answer may come before that.
+    """
+    transport = protocol.transport
+    if transport is None or transport.is_closing() or protocol.should_close:
+        so_far.take_back()
+        if transport is not None:
+            transport.abort()
+        return
+    transport.write(content)
+    if protocol.writing_paused:
+        protocol.force_close()
 
 
 @asynccontextmanager

@@ -39,6 +39,7 @@ DIRECT_BYTES: Final = 64 * 1024
 BLOCK_BYTES: Final = 4096
 """What goes past it does so in whole blocks; no disk has larger ones."""
 
+_DISK_ERRORS = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT})
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
@@ -72,17 +73,16 @@ def write_all(descriptor: int, content: bytes | bytearray | memoryview) -> None:
 def write_directly(descriptor: int, content: bytes | bytearray | memoryview) -> int:
     """As much of a new file's content as goes straight to the disk (O_DIRECT, open(2)); how many bytes that is.
 
-    None where the file system can't, or where the content does not begin at a block's boundary in memory.
+    None where the file system can't, or where the content does not begin at a block's boundary in memory; what else
+    goes wrong but the disk itself, the write as ever that follows may not meet.
     """
     done, whole = 0, memoryview(content)[: len(content) // BLOCK_BYTES * BLOCK_BYTES]
-    began_s = monotonic()
     try:
         fcntl(descriptor, F_SETFL, os.O_DIRECT)
         while done < len(whole):
             done += os.write(descriptor, whole[done:])
-        _took_s.append(monotonic() - began_s)
     except OSError as error:
-        if error.errno != errno.EINVAL:
+        if error.errno in _DISK_ERRORS:
             raise
     finally:
         fcntl(descriptor, F_SETFL, 0)

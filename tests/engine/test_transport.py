@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 from engine_samples import KEY, SUCCESS, ListSink, call
-from raw_server import ok, raw_server, reply
+from raw_server import ok, raw_server, read_head, reply, silence
 from wire_shim import mocked_wire
-from wire_talk import AMPLE, exchange
+from wire_talk import AMPLE, BRIEF, exchange
 
 from batchgen import __version__
 from batchgen.engine import transport as transport_module
@@ -19,6 +19,7 @@ from batchgen.model import Billing, Failure, Fault, InputImage, Secret
 from batchgen.providers.conversation import Body, Call, Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from aiohttp.client_proto import ResponseHandler
@@ -124,18 +125,38 @@ async def test_a_header_that_would_begin_another_never_leaves() -> None:
         assert not b"".join(server.requests)
 
 
-async def test_a_connection_that_is_lost_before_the_request_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    def lose(protocol: ResponseHandler, content: bytes) -> None:
-        assert protocol.transport is not None
-        protocol.transport.abort()
-        write(protocol, content)
+def _lose(protocol: ResponseHandler) -> None:
+    assert protocol.transport is not None
+    protocol.transport.abort()
 
-    write = transport_module._write
-    monkeypatch.setattr(transport_module, "_write", lose)
+
+def _answer(protocol: ResponseHandler) -> None:
+    protocol.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstale")
+
+
+@pytest.mark.parametrize("meanwhile", [_lose, _answer])
+async def test_a_connection_that_is_lost_or_answers_before_the_request_is_written_sends_nothing(
+    meanwhile: Callable[[ResponseHandler], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(protocol: ResponseHandler, *rest: Any) -> None:
+        meanwhile(protocol)
+        really_write(protocol, *rest)
+
+    really_write = transport_module._write
+    monkeypatch.setattr(transport_module, "_write", write)
     async with raw_server(ok(b"good")) as server:
         done = await exchange(call(server.url))
-    assert (done.failure.fault, done.failure.billing, done.sent) == (Fault.UNREACHABLE, Billing.MAYBE, 1)
+    assert (done.failure.fault, done.failure.billing, done.sent) == (Fault.UNREACHABLE, Billing.NO, 1)
     assert not b"".join(server.requests)
+
+
+async def test_a_connection_whose_request_was_answered_before_all_of_it_left_serves_no_other() -> None:
+    async with raw_server(reply(413, b"{}"), silence, reads=read_head) as server, open_transport(BRIEF) as transport:
+        for _ in range(2):
+            found = await transport.exchange(call(server.url, body=bytes(16_000_000)), ListSink(), lambda: None)
+            assert isinstance(found, Reply), found
+            assert found.status == 413
+    assert server.connections == 2
 
 
 async def test_a_file_stands_in_the_body_as_it_is(tmp_path: Path) -> None:

@@ -89,6 +89,21 @@ def test_whole_blocks_go_directly_and_the_rest_as_ever(new_file: int) -> None:
     assert os.write(new_file, b"the rest") == 8
 
 
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.EOPNOTSUPP, errno.EFAULT, errno.ENOMEM])
+def test_a_direct_write_that_is_refused_goes_on_as_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    def write(descriptor: int, block: memoryview) -> int:
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_DIRECT:
+            raise OSError(error, os.strerror(error))
+        return real(descriptor, block)
+
+    content, real = _aligned(2 * durable.DIRECT_BYTES), os.write
+    monkeypatch.setattr(os, "write", write)
+    durable.write_new(tmp_path / "new", content)
+    assert (tmp_path / "new").read_bytes() == content
+
+
 def test_a_file_system_that_can_t_is_written_to_as_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_descriptor: int, _command: int, flags: int) -> int:
         if flags & os.O_DIRECT:
