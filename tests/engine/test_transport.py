@@ -151,7 +151,8 @@ async def test_a_connection_that_is_lost_or_answers_before_the_request_is_writte
 
 
 async def test_a_connection_whose_request_was_answered_before_all_of_it_left_serves_no_other() -> None:
-    async with raw_server(reply(413, b"{}"), silence, reads=read_head) as server, open_transport(BRIEF) as transport:
+    early = b"HTTP/1.1 413 X\r\nContent-Length: 2\r\n\r\n{}"
+    async with raw_server(early, silence, reads=read_head) as server, open_transport(BRIEF) as transport:
         for _ in range(2):
             found = await transport.exchange(call(server.url, body=bytes(16_000_000)), ListSink(), lambda: None)
             assert isinstance(found, Reply), found
