@@ -89,35 +89,49 @@ def sidecar(  # noqa: PLR0913 - one argument for each part of the document
     made: str,
 ) -> Sidecar:
     """The whole document; `made` is UTC in ISO 8601, `picture_file` the picture's name beside the sidecar."""
-    before = {
-        "schema_version": SCHEMA_VERSION,
-        "batchgen": version,
-        "made": made,
-        "task": {
-            "id": task.id,
-            "job": task.job,
-            "prompt_id": task.prompt_id,
-            "index": task.index,
-            "repeat": task.repeat,
-            "variables": dict(task.variables),
-        },
-        "request": {"provider": provider, "url": url, **_request(task)},
-        "response": {
-            "status": success.status,
-            "content_type": success.content_type,
-            "seed": success.seed,
-            "finish_reason": success.finish_reason,
-            "request_id": success.request_id,
-        },
-    }
     # A line for each part: to look at.
-    lines = b"".join([b'  "%b": %b,\n' % (name.encode(), json_bytes(part)) for name, part in before.items()])
-    picture, tries = success.picture, json_bytes([_attempt(attempt) for attempt in attempts])
-    shape = f'"format":"{picture.format}","width":{picture.width},"height":{picture.height}'.encode()
-    return Sidecar(
-        b'{\n%b  "picture": {"file":%b,"bytes":%d,"sha256":"' % (lines, json_bytes(picture_file), picture.size_bytes),
-        b'",%b},\n  "attempts": %b,\n  "cost": %b\n}\n' % (shape, tries, b"null" if cost is None else cost.json),
+    picture = success.picture
+    before = (
+        b'{\n  "schema_version": %d,\n  "batchgen": ' % SCHEMA_VERSION,
+        json_bytes(version),
+        b',\n  "made": ',
+        json_bytes(made),
+        b',\n  "task": ',
+        json_bytes(
+            {
+                "id": task.id,
+                "job": task.job,
+                "prompt_id": task.prompt_id,
+                "index": task.index,
+                "repeat": task.repeat,
+                "variables": dict(task.variables),
+            }
+        ),
+        b',\n  "request": ',
+        json_bytes({"provider": provider, "url": url, **_request(task)}),
+        b',\n  "response": ',
+        json_bytes(
+            {
+                "status": success.status,
+                "content_type": success.content_type,
+                "seed": success.seed,
+                "finish_reason": success.finish_reason,
+                "request_id": success.request_id,
+            }
+        ),
+        b',\n  "picture": {"file":',
+        json_bytes(picture_file),
+        b',"bytes":%d,"sha256":"' % picture.size_bytes,
     )
+    after = (
+        b'","format":"%b","width":%d,"height":%d' % (picture.format.encode(), picture.width, picture.height),
+        b'},\n  "attempts": ',
+        json_bytes([_attempt(attempt) for attempt in attempts]),
+        b',\n  "cost": ',
+        b"null" if cost is None else cost.json,
+        b"\n}\n",
+    )
+    return Sidecar(b"".join(before), b"".join(after))
 
 
 def _request(task: Task) -> dict[str, Any]:
@@ -132,9 +146,9 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "number": attempt.number,
         "started": attempt.started,
         "seconds": attempt.seconds,
-        "fault": attempt.fault,
+        "fault": attempt.fault and str(attempt.fault),
         "status": attempt.status,
-        "billing": attempt.billing,
+        "billing": str(attempt.billing),
     }
 
 
