@@ -15,5 +15,5 @@ def utc_now() -> str:
 
 @lru_cache(maxsize=2)
 def _second(seconds: int) -> str:
-    """Most moments fall into the second of the one before: to put it into words takes four times as long."""
+    """Most moments fall into the second of the one before: to put it into words anew takes three times as long."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

@@ -83,6 +83,7 @@ def _find_folders(tree: Tree, parcels: Sequence[Parcel], made: dict[str, list[st
 def _write_all(tree: Tree, made: dict[str, list[str]], parcels: Sequence[Parcel]) -> list[Parcel]:
     """All parts whole and durable: many by one flush, which the folders made for them share; else each by its own."""
     if len(parcels) >= TOGETHER and tree.file_system.is_quick():
+        # Side by side, if the disk is slow: what goes past the cache waits for it.
         written = _each(parcels, lambda parcel: _write_parts(parcel, lasting=False), side_by_side=True)
         if tree.file_system.sync():
             tree.lasts(path for paths in made.values() for path in paths)

@@ -9,16 +9,13 @@ import os
 from collections import deque
 from math import inf
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from batchgen.errors import StorageError
 from batchgen.store import durable
 from batchgen.store.tree import Tree
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def test_a_new_file_never_replaces_or_follows(tmp_path: Path) -> None:
@@ -71,22 +68,24 @@ def test_a_large_file_goes_past_the_cache_and_holds_every_byte(tmp_path: Path, s
     assert (tmp_path / "shifted").read_bytes() == content[1:]
 
 
-@pytest.fixture
-def new_file(tmp_path: Path) -> Iterator[int]:
-    """A new file, open for writing."""
-    descriptor = os.open(tmp_path / "new", durable.NEW_FILE)
-    yield descriptor
-    os.close(descriptor)
+def test_whole_blocks_go_directly_and_the_rest_as_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def set_flags(_descriptor: int, command: int, flags: int) -> int:  # whatever this file system can
+        assert command == fcntl.F_SETFL
+        steps.append("directly" if flags & os.O_DIRECT else "as ever")
+        return 0
 
+    def write(descriptor: int, block: memoryview) -> int:
+        steps.append(len(block))
+        return real(descriptor, block)
 
-def test_whole_blocks_go_directly_and_the_rest_as_ever(new_file: int) -> None:
-    try:
-        fcntl.fcntl(new_file, fcntl.F_SETFL, os.O_DIRECT)
-    except OSError:
-        pytest.skip("this file system always goes through the cache")
-    assert durable.write_directly(new_file, _aligned(10_000)) == 2 * durable.BLOCK_BYTES
-    assert fcntl.fcntl(new_file, fcntl.F_GETFL) & os.O_DIRECT == 0
-    assert os.write(new_file, b"the rest") == 8
+    steps: list[str | int] = []
+    real, rest = os.write, 123
+    monkeypatch.setattr(durable, "fcntl", set_flags)
+    monkeypatch.setattr(os, "write", write)
+    content = _aligned(durable.DIRECT_BYTES + rest)
+    durable.write_new(tmp_path / "new", content)
+    assert steps == ["directly", durable.DIRECT_BYTES, "as ever", rest]
+    assert (tmp_path / "new").read_bytes() == content
 
 
 @pytest.mark.parametrize("error", [errno.EINVAL, errno.EOPNOTSUPP, errno.EFAULT, errno.ENOMEM])
