@@ -47,12 +47,9 @@ class Breaker:
 
     def wait_s(self, now: float) -> float:
         """Seconds until a request may pass; infinite while the answer to a probe is awaited."""
-        match self.state:
-            case State.CLOSED:
-                return 0.0
-            case State.OPEN:
-                return max(self._until - now, 0.0)
-        return inf
+        if self.state is State.CLOSED:
+            return 0.0
+        return max(self._until - now, 0.0) if self.state is State.OPEN else inf
 
     def outage_s(self, now: float, let_through_at: float) -> float | None:
         """How long the outage has lasted that a failed request was a part of; None: it was of none.
@@ -86,7 +83,7 @@ class Breaker:
         if self.state is not State.CLOSED or let_through_at < self._since:
             return
         self._failed.append(failed)
-        if sum(self._failed) * 2 >= LOOKED_AT:
+        if failed and sum(self._failed) * 2 >= LOOKED_AT:
             self._began = now
             self._open(now, FIRST_PAUSE_S, chance)
 

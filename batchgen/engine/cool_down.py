@@ -24,7 +24,7 @@ class CoolDown:
 
     def wait_s(self, now: float) -> float:
         """Seconds that are left of it."""
-        return max(self._until - now, 0.0)
+        return self._until - now if self._until > now else 0.0
 
     def throttled(self, now: float, sent_at: float, asked_s: float | None) -> bool:
         """A request sent at `sent_at` met a 429 that asks to wait `asked_s`; True: this begins an episode."""

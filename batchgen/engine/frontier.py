@@ -52,10 +52,14 @@ class Frontier:
         self._parked: list[_Later] = []
         self._order = count()
 
+    def has_new(self) -> bool:
+        """Is there work that was never tried, and so is due?"""
+        self._next = self._next or next(self._new, None)
+        return self._next is not None
+
     def due_at(self) -> float | None:
         """When the next work is due, -inf for what is new; None: all is in flight or ended."""
-        self._next = self._next or next(self._new, None)
-        if self._next is not None:
+        if self.has_new():
             return -inf
         soonest = [heap[0].due_at for heap in (self._put_back, self._parked) if heap]
         return min(soonest, default=None)

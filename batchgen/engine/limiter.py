@@ -15,8 +15,8 @@ from math import inf
 from random import random
 from typing import TYPE_CHECKING
 
-from batchgen.engine import clock
 from batchgen.engine.breaker import Breaker
+from batchgen.engine.clock import KeptClock
 from batchgen.engine.cool_down import CoolDown
 from batchgen.engine.exchange import HeldBack
 from batchgen.engine.in_flight import MOST, InFlight
@@ -69,6 +69,8 @@ class Rules:
 class Permit:
     """Permission for one request, the `number`-th that was given."""
 
+    __slots__ = ("_limiter", "given_at", "is_probe", "number", "place", "sent_at")
+
     def __init__(self, limiter: Limiter, number: int, given_at: float) -> None:
         self._limiter = limiter
         self.number = number
@@ -83,13 +85,10 @@ class Permit:
         """The request's headers leave now.
 
         Raises:
-            HeldBack: They must not: a cool-down began since the permit was given.
+            HeldBack: They must not: a cool-down began since the permit was given, or nothing is sent any more.
         """
         if self.sent_at is None:
-            now = clock.now()
-            self._limiter.hold_back(now)
-            self.sent_at = now
-            self._limiter.note_sent(self, now)
+            self.sent_at = self._limiter.note_sent(self)
 
     def answered(self, outcome: Outcome) -> float | None:
         """What came of it; if that is a part of an outage, how many seconds the outage has lasted."""
@@ -112,6 +111,7 @@ class Limiter:
         chance: Callable[[], float] = random,
     ) -> None:
         self._rules = rules
+        self._known_per_s = rules.rate_per_s
         self._logs = [WindowLog(window, rules.margin_s) for window in rules.windows]
         self._in_flight = InFlight(
             fixed=rules.concurrency,
@@ -128,6 +128,8 @@ class Limiter:
         self._paced = rules.unknown
         """Is the learned pace kept to? A known limit is learned too, and kept to once it turned out to be lower."""
         self._shared = shared
+        self._is_closed = False
+        self._clock = KeptClock()
         self._on_wait = on_wait
         self._chance = chance
         self._turn = asyncio.Lock()
@@ -135,34 +137,42 @@ class Limiter:
         self._announced_until = -inf
         self._said, self._said_at = "", -inf
 
+    def at_once(self) -> Permit | None:
+        """A permit, if a request may be sent now and nobody waits for that already."""
+        found = None if self._turn.locked() else self._try_to_take()
+        return found if isinstance(found, Permit) else None
+
     async def turn(self) -> Permit:
         """Wait until a request may be sent; whoever gets the permit releases it."""
-        if not self._turn.locked() and isinstance(found := self._try_to_take(), Permit):
-            return found
         async with self._turn:
             while isinstance(found := self._try_to_take(), float):
                 await self._changed.wait(found)
             return found
 
-    def hold_back(self, now: float) -> None:
-        """HeldBack while a cool-down runs: what has permission, and is still connecting, does not leave inside it."""
-        if self._shared is not None:
-            self._cool.extend(now, self._shared.cool_until(now) - now)
-        if self._cool.wait_s(now) > 0:
-            raise HeldBack
+    def close(self) -> None:
+        """Nothing leaves any more: a permit that was given and not used is worth nothing."""
+        self._is_closed = True
 
-    def note_sent(self, permit: Permit, now: float) -> None:
-        """A request left at `now`."""
+    def note_sent(self, permit: Permit) -> float:
+        """A request leaves; when.
+
+        HeldBack while a cool-down runs: what has permission, and is still connecting, does not leave inside it.
+        """
+        now = self._clock.now()
+        self._heed_others(now)
+        if self._is_closed or self._cool.wait_s(now) > 0:
+            raise HeldBack
         for log in self._logs:
             log.sent(now)
         self._learned.sent(now)
         if self._shared is not None and permit.place is not None:
             self._shared.sent(permit.place, now)
         self._changed.fire()
+        return now
 
     def note_answered(self, permit: Permit, outcome: Outcome) -> float | None:
         """What came of a request; if that is a part of an outage, how many seconds the outage has lasted."""
-        now = clock.now()
+        now = self._clock.now()
         failed = isinstance(outcome, Failure) and outcome.fault in OUTAGES
         self.has_answered = self.has_answered or outcome.status is not None
         if permit.sent_at is not None:
@@ -185,6 +195,11 @@ class Limiter:
         if permit.is_probe:
             self._breaker.give_back_probe()
         self._changed.fire()
+
+    def _heed_others(self, now: float) -> None:
+        """A cool-down that another process met holds here too."""
+        if self._shared is not None and (until := self._shared.cool_until(now)) > now:
+            self._cool.extend(now, until - now)
 
     def _heed(self, permit: Permit, sent_at: float, outcome: Outcome, now: float) -> None:
         """What an answer says of the limit."""
@@ -225,13 +240,13 @@ class Limiter:
     def _try_to_take(self) -> Permit | float:
         """Permission, if it can be given now; else how many seconds to wait before looking again."""
         if self._shared is None:
-            return self._take_or_wait(clock.now())
+            return self._take_or_wait(self._clock.now())
         with self._shared.locked() as alone:
             if not alone:
                 return AFTER_OTHERS_S
-            now = clock.now()
+            now = self._clock.now()
             self._shared.tell(self._logs, now)
-            self._cool.extend(now, self._shared.cool_until(now) - now)
+            self._heed_others(now)
             found = self._take_or_wait(now)
         if isinstance(found, float) and self._shared.awaits_others:
             return min(found, LOOK_AGAIN_S)
@@ -256,7 +271,7 @@ class Limiter:
         return permit
 
     def _wait_s(self, now: float) -> float:
-        rate_per_s = self._learned.rate_per_s if self._paced else self._rules.rate_per_s
+        rate_per_s = self._learned.rate_per_s if self._paced else self._known_per_s
         if not self._in_flight.has_room(rate_per_s):
             return inf  # an answer makes room
         waits = [

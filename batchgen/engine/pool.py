@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from functools import partial
 from math import inf
 from random import random
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import anyio
 
@@ -83,6 +82,15 @@ class Gates:
     """A number from 0 to 1, to spread retries with."""
 
 
+class _Try(NamedTuple):
+    """An attempt that may be made: its price is set aside."""
+
+    work: Work
+    permit: Permit
+    price: Decimal
+    """US dollars."""
+
+
 class Pool:
     """Runs the tasks of a frontier."""
 
@@ -98,7 +106,7 @@ class Pool:
         self._retries = RetryBudget()
         self._in_flight = 0
         self._changed = Signal()
-        self._idle: list[asyncio.Future[tuple[Work, Permit] | None]] = []
+        self._idle: list[asyncio.Future[_Try | None]] = []
         """Tasks of the event loop that have done their work: to wake one costs a fifth of starting another."""
         self._sending: anyio.CancelScope | None = None
         self._draining = False
@@ -109,18 +117,21 @@ class Pool:
         """Work until nothing is due or in flight, or until drained."""
         async with anyio.create_task_group() as group:
             with anyio.CancelScope() as self._sending:
-                while not self._draining and await self._is_due():
-                    permit = await self._limiter.turn()
+                while not self._draining and (self._frontier.has_new() or await self._is_due()):
+                    permit = self._limiter.at_once() or await self._limiter.turn()
                     if self._draining:
                         permit.release()
                         break
                     work = self._frontier.take(permit.given_at)
-                    if await self._can_pay(work, permit):
-                        self._in_flight += 1
-                        if self._idle and not self._idle[-1].done():  # cancelled
-                            self._idle.pop().set_result((work, permit))
-                        else:
-                            group.start_soon(self._keep_trying, work, permit)
+                    price = self._price_of(work.task)
+                    if cap := self._budget.reserve(price):
+                        await self._cannot_pay(work, permit, cap)
+                        continue
+                    self._in_flight += 1
+                    if self._idle and not self._idle[-1].done():  # cancelled
+                        self._idle.pop().set_result(_Try(work, permit, price))
+                    else:
+                        group.start_soon(self._keep_trying, _Try(work, permit, price))
             self._ended = True
             for idle in self._idle:
                 if not idle.done():
@@ -129,6 +140,7 @@ class Pool:
     def drain(self) -> None:
         """Send nothing more; `run` returns when what is in flight has ended."""
         self._draining = True
+        self._limiter.close()
         if self._sending is not None:
             self._sending.cancel()
 
@@ -147,11 +159,8 @@ class Pool:
                 self._limiter.announce(clock.now(), wait_s, "all that is left failed and waits for its next try")
             await self._changed.wait(wait_s)
 
-    async def _can_pay(self, work: Work, permit: Permit) -> bool:
-        """Set the price of an attempt aside; where that can't be, the permit is given back and the work put back."""
-        cap = self._budget.reserve(self._price_of(work.task))
-        if cap is None:
-            return True
+    async def _cannot_pay(self, work: Work, permit: Permit, cap: str) -> None:
+        """The price of an attempt can't be set aside: the permit is given back and the work put back."""
         permit.release()
         self._frontier.put_back(work, clock.now())
         if self._in_flight:
@@ -159,64 +168,59 @@ class Pool:
         else:
             self.drain()
             self._listener.capped(cap)
-        return False
 
-    def _leave(self, permit: Permit) -> None:
-        """A request's headers leave, unless the run has ended since it was allowed."""
-        if self._draining:
-            raise HeldBack
-        permit.sent()
-
-    async def _keep_trying(self, work: Work, permit: Permit) -> None:
+    async def _keep_trying(self, following: _Try | None) -> None:
         """One attempt after another, each handed over by `run`."""
-        following: tuple[Work, Permit] | None = (work, permit)
+        loop = asyncio.get_running_loop()
         while following is not None:
             await self._try(*following)
             if self._ended:
                 return
-            idle = asyncio.get_running_loop().create_future()
+            idle = loop.create_future()
             self._idle.append(idle)
             following = await idle
 
-    async def _try(self, work: Work, permit: Permit) -> None:
+    async def _try(self, work: Work, permit: Permit, price: Decimal) -> None:
         try:
-            attempt, outcome = await self._tries(work, partial(self._leave, permit))
+            attempt, outcome = await self._tries(work, permit.sent)
             outage_s = permit.answered(outcome)
-            self._note(work, attempt, outcome, outage_s)
+            self._note(work, attempt, outcome, outage_s, price)
         except HeldBack:
-            self._budget.settle(self._price_of(work.task), billed=False, made=False)
+            self._budget.settle(price, billed=False, made=False)
             self._frontier.put_back(work, clock.now())
         finally:
             permit.release()
             self._in_flight -= 1
             self._changed.fire()
 
-    def _note(self, work: Work, attempt: Attempt, outcome: Outcome, outage_s: float | None) -> None:
+    def _note(self, work: Work, attempt: Attempt, outcome: Outcome, outage_s: float | None, price: Decimal) -> None:
         """An attempt has come to this."""
         billed = attempt.billing is not Billing.NO
-        self._budget.settle(self._price_of(work.task), billed=billed, made=isinstance(outcome, Success))
+        self._budget.settle(price, billed=billed, made=isinstance(outcome, Success))
         task, attempts, counted, waited_s = work
         attempts = (*attempts, attempt)
-        if isinstance(outcome, Failure) and outage_s is not None and not billed:
+        if isinstance(outcome, Success):
+            if not counted:
+                self._retries.earn()
+            self._listener.made(Work(task, attempts, counted, waited_s), outcome)
+        elif outage_s is not None and not billed:
             self._wait_out(Work(task, attempts, counted, waited_s), outcome, outage_s)
         else:
-            self._settle(Work(task, attempts, (*counted, attempt), waited_s), outcome)
+            self._go_on(Work(task, attempts, (*counted, attempt), waited_s), outcome)
 
-    def _settle(self, work: Work, outcome: Outcome) -> None:
+    def _go_on(self, work: Work, failure: Failure) -> None:
+        """What a failure means for its task, or for all of them."""
         *before, _ = work.counted
         if not before:
             self._retries.earn()
-        if isinstance(outcome, Success):
-            self._listener.made(work, outcome)
-            return
-        match verdict(outcome, before, waited_s=work.waited_s, bounds=self._bounds, chance=self._chance()):
+        match verdict(failure, before, waited_s=work.waited_s, bounds=self._bounds, chance=self._chance()):
             case Retry(after_s=after_s, back_off_s=back_off_s):
-                self._retry(work._replace(waited_s=work.waited_s + back_off_s), outcome, after_s)
+                self._retry(work._replace(waited_s=work.waited_s + back_off_s), failure, after_s)
             case GiveUp():
-                self._listener.failed(work, outcome)
+                self._listener.failed(work, failure)
             case Stop():
                 self.drain()
-                self._listener.stopped(work, outcome)
+                self._listener.stopped(work, failure)
 
     def _wait_out(self, work: Work, failure: Failure, outage_s: float) -> None:
         """What an outage cost is no task's fault; one that has no end stops the run."""

@@ -30,6 +30,7 @@ LONGEST_COOL_S: Final = 3600.0
 FORMAT: Final = 1.0
 _FORMAT, _BOOT, _COUNT, _COOL_UNTIL, _RATE, _RING = range(6)
 """The numbers of the file: how many sends there were so far, a cool-down's end, a learned rate; then the ring."""
+_AT_ONCE: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -39,7 +40,10 @@ def shared_path(state: Path, url: str, key: Secret) -> Path:
 
 
 class Locked:
-    """The lock of an open file, held in a block if nobody else holds it; a generator would cost twice as much."""
+    """The lock of an open file, held in one block at a time if nobody else holds it.
+
+    A generator would cost twice as much.
+    """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -47,9 +51,11 @@ class Locked:
 
     def __enter__(self) -> bool:
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._descriptor, _AT_ONCE)
         except BlockingIOError:
             self._alone = False
+        else:
+            self._alone = True
         return self._alone
 
     def __exit__(self, *_error: object) -> None:
@@ -70,6 +76,7 @@ class SharedLog:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         size = 8 * (_RING + RING)
         os.posix_fallocate(self._descriptor, 0, size)  # a hole that a full disk can't fill would end the process
+        self._lock = Locked(self._descriptor)
         self._numbers = memoryview(mmap.mmap(self._descriptor, size)).cast("d")
         self._seen = 0
         self._unsent: set[int] = set()
@@ -88,7 +95,7 @@ class SharedLog:
 
     def locked(self) -> Locked:
         """Nobody else decides meanwhile; False: another does just now. The lock dies with its process."""
-        return Locked(self._descriptor)
+        return self._lock
 
     def cool_until(self, now: float) -> float:
         """When the last cool-down that any process met ends; one beyond all measure is none."""
@@ -112,6 +119,8 @@ class SharedLog:
         A time that is yet to come, by more than what passes between two processes' looks at the clock, is nonsense.
         """
         count = int(self._numbers[_COUNT])
+        if count == self._seen and not self._unsent:
+            return
         for place in range(max(self._seen, count - RING), count):
             self._unsent.add(place)
             for log in logs:

@@ -26,7 +26,7 @@ class Told:
 
     def wait_s(self, now: float) -> float:
         """Seconds until the allowance is renewed, if it is used up."""
-        return max(self._until - now, 0.0) if self._left <= 0 else 0.0
+        return self._until - now if self._left <= 0 and self._until > now else 0.0
 
     def take(self, now: float) -> None:
         """A request goes out on it, or to see whether it is renewed."""
