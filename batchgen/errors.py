@@ -116,7 +116,7 @@ def shown(text: str) -> str:
 def shown_json(value: object, indent: int | None = None) -> str:
     """JSON that is safe to show, and one line but for its indents: what can't be printed stands as its escape."""
     text = json_bytes(value).decode() if indent is None else json.dumps(value, ensure_ascii=False, indent=indent)
-    if text.isprintable():
+    if (indent is None and text.isascii() and "\x7f" not in text) or text.isprintable():  # JSON escapes other controls
         return text
     return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
 

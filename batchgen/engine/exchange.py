@@ -58,12 +58,12 @@ class Exchange:
         """The answer's head is here; a header that came more than once becomes one list (RFC 9110, 5.3)."""
         self.status = status
         came = [(name.lower(), value) for name, value in headers]
-        said = "\n".join([value for _, value in came])
-        if self._without_key(said) != said:
-            came = [(name, self._without_key(value)) for name, value in came]
         self.headers = dict(came)
         if len(self.headers) < len(came):
             self.headers = {name: ", ".join([value for each, value in came if each == name]) for name in self.headers}
+        said = "\n".join(self.headers.values())
+        if self._without_key(said) != said:
+            self.headers = {name: self._without_key(value) for name, value in self.headers.items()}
 
     @property
     def packing(self) -> str:

@@ -21,7 +21,7 @@ from batchgen.providers.rate_headers import read_allowance, tells_allowance
 from batchgen.providers.retry_after import answered_at, retry_after_s
 
 if TYPE_CHECKING:
-    from batchgen.model import Allowance, Outcome
+    from batchgen.model import Allowance, Outcome, Picture
 
 RATIOS = ("16:9", "1:1", "21:9", "2:3", "3:2", "4:5", "5:4", "9:16", "9:21")
 STYLES = (
@@ -116,9 +116,11 @@ def encode_form(request: Request) -> tuple[Body, str]:
 
 def read_reply(reply: Reply, key: Secret) -> Outcome:
     """What the answer means; the words of a failure are the provider's where it had any."""
+    if reply.status == 200 and reply.picture is not None:
+        return _made(reply, reply.picture)
     reply = _masked(reply, key)
     if reply.status == 200:
-        return _read_picture(reply)
+        return _no_picture(reply)
     if 200 < reply.status < 300:
         return _failure(reply, Fault.NOT_A_PICTURE, Billing.MAYBE, f"status {reply.status} brings no picture")
     name, words, whole = _read_error(reply.text)
@@ -146,15 +148,17 @@ def _masked(reply: Reply, key: Secret) -> Reply:
     return reply._replace(headers=headers, text=text, flaw=flaw)
 
 
-def _read_picture(reply: Reply) -> Outcome:
-    if reply.picture is None:
-        if isinstance(reply.flaw, CutOff):
-            return _failure(reply, Fault.CUT_OFF, Billing.YES, reply.flaw)
-        said = _one_line(reply.text)
-        return _failure(reply, Fault.NOT_A_PICTURE, Billing.YES, reply.flaw + (f": {said}" if said else ""))
+def _no_picture(reply: Reply) -> Failure:
+    if isinstance(reply.flaw, CutOff):
+        return _failure(reply, Fault.CUT_OFF, Billing.YES, reply.flaw)
+    said = _one_line(reply.text)
+    return _failure(reply, Fault.NOT_A_PICTURE, Billing.YES, reply.flaw + (f": {said}" if said else ""))
+
+
+def _made(reply: Reply, picture: Picture) -> Success:
     finish_reason = reply.headers.get("finish-reason")
     return Success(
-        picture=reply.picture,
+        picture=picture,
         status=reply.status,
         content_type=reply.headers.get("content-type", ""),
         seed=reply.headers.get("seed"),
