@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import compress, filterfalse
 from typing import TYPE_CHECKING
 
 from batchgen.engine.policy import is_final
@@ -26,13 +27,40 @@ if TYPE_CHECKING:
     from batchgen.store.rows import FailureRow
 
 
+class Indices(Collection[int]):
+    """A set of indices, a byte for each that there could be: what is asked of all of them takes no time to speak of."""
+
+    def __init__(self, size: int, indices: Iterable[int] = ()) -> None:
+        """For indices below `size`; these are in it."""
+        self._flags = bytearray(size)
+        for index in indices:
+            self._flags[index] = 1
+
+    def add(self, index: int) -> None:
+        """Put it in."""
+        self._flags[index] = 1
+
+    def __contains__(self, index: object) -> bool:
+        return isinstance(index, int) and 0 <= index < len(self._flags) and self._flags[index] == 1
+
+    def __iter__(self) -> Iterator[int]:
+        return compress(range(len(self._flags)), self._flags)
+
+    def __len__(self) -> int:
+        return self._flags.count(1)
+
+    def leave_out(self, indices: Iterable[int]) -> Iterator[int]:
+        """Of indices below its size those that are not in it."""
+        return filterfalse(self._flags.__getitem__, indices)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """A job's tasks against a folder's contents, by index."""
 
     tasks: int
     """Different tasks of the job."""
-    kept: Collection[int]
+    kept: Indices
     """Made already."""
     missing: Mapping[int, str]
     """Due tasks that were made and whose pictures are gone, and the stems of their sidecars."""
@@ -56,31 +84,6 @@ class Comparison:
     def due(self) -> int:
         """Tasks that are not made."""
         return self.tasks - len(self.kept)
-
-
-class Indices(Collection[int]):
-    """A set of indices, a bit for each: a million take 125 KB."""
-
-    def __init__(self, size: int) -> None:
-        """Empty; for indices below `size`."""
-        self._size = size
-        self._bits = bytearray(size // 8 + 1)
-        self._count = 0
-
-    def add(self, index: int) -> None:
-        """Put it in."""
-        if index not in self:
-            self._bits[index >> 3] |= 1 << (index & 7)
-            self._count += 1
-
-    def __contains__(self, index: object) -> bool:
-        return isinstance(index, int) and 0 <= index < self._size and bool(self._bits[index >> 3] >> (index & 7) & 1)
-
-    def __iter__(self) -> Iterator[int]:
-        return (index for index in range(self._size) if index in self)
-
-    def __len__(self) -> int:
-        return self._count
 
 
 class _Hashes:
@@ -118,14 +121,9 @@ def compare_as_left(
     """
     if found.duplicates != 0 or not (same or all(prompt.path.tells_apart for prompt in manifest.prompts)):
         return None
-    kept, moved = Indices(len(manifest)), _Hashes()
-    for identity, index in made:
-        if same and (index in kept or not 0 <= index < len(manifest)):
-            return None  # no ledger says that but one with a flipped bit
-        if same or ((kept or len(moved) < _HOPELESS) and _is_at(manifest, index, identity)):
-            kept.add(index)
-        else:
-            moved.add(identity)
+    kept, moved = _in_place(manifest, made) if same else _found(manifest, made)
+    if kept is None:
+        return None
     failed = {row.task_index: row for row in failures if _is_at(manifest, row.task_index, row.task_id)}
     strayed = {row.task_id: row for row in failures} if len(failed) < len(failures) else {}
     in_place = len(kept)
@@ -148,6 +146,27 @@ def compare_as_left(
     )
 
 
+def _in_place(manifest: Manifest, made: Iterable[tuple[str, int]]) -> tuple[Indices | None, _Hashes]:
+    """What is made, where each picture has the index of its task; None: no ledger says that but for a flipped bit."""
+    indices, size = array("q", (index for _, index in made)), len(manifest)
+    if indices and not 0 <= min(indices) <= max(indices) < size:
+        return None, _Hashes()
+    kept = Indices(size, indices)
+    return (kept if len(kept) == len(indices) else None), _Hashes()
+
+
+def _found(manifest: Manifest, made: Iterable[tuple[str, int]]) -> tuple[Indices, _Hashes]:
+    """What is made and still has the index that it was made with; and the ids of what has not, or is no task's."""
+    kept, moved, count = Indices(len(manifest)), _Hashes(), 0
+    for identity, index in made:
+        if (count or len(moved) < _HOPELESS) and _is_at(manifest, index, identity):
+            kept.add(index)
+            count += 1
+        else:
+            moved.add(identity)
+    return kept, moved
+
+
 _HOPELESS = 100
 """Where none of so many is at its index, all have moved."""
 
@@ -159,7 +178,7 @@ def _is_at(manifest: Manifest, index: int, identity: str) -> bool:
 def compare(manifest: Manifest, found: Survey, contents: Contents) -> Comparison:
     """The job against what a folder holds."""
     located = _located(manifest, found, contents)
-    kept = {index for identity, index in located.items() if identity in contents.made}
+    kept = Indices(len(manifest), (index for identity, index in located.items() if identity in contents.made))
     failed = {
         located[row.task_id]: row
         for row in contents.failures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
+from itertools import filterfalse, islice
 from typing import TYPE_CHECKING
 
 from batchgen.manifest.selection import sample, select, spread, wanted
@@ -44,9 +44,9 @@ def tasks_asked(manifest: Manifest, found: Survey, part: Part) -> Iterator[int]:
 def tasks_due(manifest: Manifest, found: Survey, comparison: Comparison, part: Part) -> Iterator[int]:
     """The indices of the tasks that are asked for and not made."""
     asked = tasks_asked(manifest, found, part)
-    left = (index for index in asked if index not in comparison.kept)
+    left = comparison.kept.leave_out(asked)
     if part.again is None:
-        left = (index for index in left if index not in comparison.given_up)
+        left = filterfalse(comparison.given_up.__contains__, left)
     else:
         left = (index for index in left if index in comparison.failed and comparison.failed[index].fault in part.again)
     return left if part.limit is None else islice(left, part.limit)

@@ -18,7 +18,7 @@ def now() -> float:
 
 
 class KeptClock:
-    """The same of the loop that first asks, for whoever asks often: to look up which runs takes longer than its time."""
+    """The same of the loop that first asks, for whoever asks often: to look up which loop runs takes longer."""
 
     def __init__(self) -> None:
         self.now: Callable[[], float] = self._first

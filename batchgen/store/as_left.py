@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from batchgen.store.names import AREAS
+from batchgen.store.names import AREAS, sidecar_of
 from batchgen.store.tree import is_folder
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _BITS = 2**64 - 1
 def last_run(root: Path, ledger: LedgerReader) -> RunRow | None:
     """The last run, where it ended in order and the folder is as it left it: then the ledger tells all."""
     last = next(reversed(ledger.runs()), None)
-    if last is None or last.ended is None or ledger.bill().unsettled:
+    if last is None or last.ended is None or not ledger.is_settled():
         return None
     return last if is_as_left(root, ledger) else None
 
@@ -41,8 +41,8 @@ def is_as_left(root: Path, ledger: LedgerReader) -> bool:
         there += hash(name)
         count += 1
     told = 0
-    for picture, sidecar in ledger.names():
-        told += hash(picture) + hash(sidecar)
+    for picture in ledger.paths():
+        told += hash(picture) + hash(sidecar_of(picture))
         count -= 2
     return count == 0 and there & _BITS == told & _BITS
 

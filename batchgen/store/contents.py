@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from batchgen.store.names import AREAS, FILTERED, PICTURE_PART, SIDECAR, folded, stem_name
+from batchgen.store.names import AREAS, FILTERED, PICTURE_PART, SIDECAR, folded, sidecar_of, stem_name
 from batchgen.store.sidecar import read_sidecar
 from batchgen.store.tree import is_folder
 
@@ -65,7 +65,7 @@ class Contents:
 
 def scan(root: Path, ledger: LedgerReader | None) -> Contents:
     """Look at everything below `images/` and `filtered/` once; OSErrors pass through."""
-    known = {_sidecar_of(row.path): row for row in (ledger.pictures() if ledger else ())}
+    known = {sidecar_of(row.path): row for row in (ledger.pictures() if ledger else ())}
     failures = ledger.failures() if ledger else []
     look = _Look(known, ledger.bill().at_most if ledger else Decimal(0))
     look.indices |= {row.task_id: row.task_index for row in failures}
@@ -149,7 +149,7 @@ class _Look:
             return
         if row:  # the picture is gone, or a flipped bit in the ledger says so: the sidecar knows
             self.gone.append(row.path)
-        if (record := record_of(Path(entry.path))) and _sidecar_of(record.picture_file) == name:
+        if (record := record_of(Path(entry.path))) and sidecar_of(record.picture_file) == name:
             whole = _size(files.get(record.picture_file)) == record.size_bytes
             self._record(record.task_id, record.index, stem, area, whole=whole)
             self.billed_usd += record.billed_usd
@@ -192,7 +192,3 @@ def _is_text(path: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _sidecar_of(picture: str) -> str:
-    return picture.rpartition(".")[0] + SIDECAR

@@ -105,12 +105,9 @@ class LedgerReader:
         """Task and index of every picture."""
         return self._rows("SELECT task, idx FROM pictures")
 
-    def names(self) -> Iterator[tuple[str, str]]:
-        """The paths of every picture and of its sidecar."""
-        return self._rows(
-            "SELECT path, substr(path, 1, length(path) - CASE WHEN path LIKE '%.webp' THEN 5 ELSE 4 END) || '.json' "
-            "FROM pictures"
-        )
+    def paths(self) -> Iterator[str]:
+        """The path of every picture."""
+        return (path for (path,) in self._rows("SELECT path FROM pictures"))
 
     def failures(self) -> list[FailureRow]:
         """Every task that ended without a picture."""
@@ -134,6 +131,10 @@ class LedgerReader:
     def in_doubt(self) -> list[AttemptRow]:
         """Attempts that were begun and of whose end nothing is known; while a run goes on, also what is in flight."""
         return [row for _, row in self._attempts(_IN_DOUBT)]
+
+    def is_settled(self) -> bool:
+        """Has every attempt that was begun an end?"""
+        return next(self._rows("SELECT 1 FROM attempts WHERE billing IS NULL LIMIT 1"), None) is None
 
     def bill(self) -> Bill:
         """What all attempts come to; one that is not settled may have been billed."""

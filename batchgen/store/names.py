@@ -79,6 +79,11 @@ def _check(part: str, stem: str) -> None:
         raise ValueError(f"stem {stem!r} has a part of more than {_LONGEST_NAME_BYTES} bytes")
 
 
+def sidecar_of(picture: str) -> str:
+    """The path of the sidecar beside a picture."""
+    return picture.rpartition(".")[0] + SIDECAR
+
+
 def stem_name(file: str) -> str | None:
     """The name that a file takes from the stems of its folder, or None when no file of ours is called like that.
 

@@ -170,7 +170,9 @@ def test_indices_are_a_set() -> None:
     for index in (0, 7, 8, 19, 7):
         indices.add(index)
     assert (list(indices), len(indices)) == ([0, 7, 8, 19], 4)
-    assert 9 not in indices
+    assert [index in indices for index in (-1, 8, 9, 19, 20, 39)] == [False, True, False, True, False, False]
+    assert list(indices.leave_out(range(5, 20))) == [5, 6, *range(9, 19)]
+    assert list(Indices(3, [2, 0])) == [0, 2]
 
 
 def test_a_picture_that_is_gone_is_due_and_not_in_its_own_way() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.comparison import Comparison
+from batchgen.comparison import Comparison, Indices
 from batchgen.due import Part
 from batchgen.job import read_job
 from batchgen.manifest.survey import survey
@@ -79,7 +79,7 @@ def test_what_is_kept_costs_nothing_again() -> None:
     manifest = read_job((ADDED % "" + TWO).encode(), "otters.yaml", Path(), run_id="1")
     found = survey(manifest)
     for kept, left in (((0,), {"sd-core": 1}), ((0, 1), {})):
-        comparison = Comparison(tasks=2, kept=kept, missing={}, changed={}, orphaned=0)
+        comparison = Comparison(tasks=2, kept=Indices(2, kept), missing={}, changed={}, orphaned=0)
         assert models_due(manifest, found, comparison, Part()) == left
     assert price(manifest, {"sd-core": 1}, Decimal(0)).expected == Decimal("0.03")
     assert price(manifest, {}, Decimal(0)).expected == 0
@@ -88,7 +88,7 @@ def test_what_is_kept_costs_nothing_again() -> None:
 def test_a_part_is_priced_by_itself() -> None:
     manifest = read_job((ADDED % "" + TWO).encode(), "otters.yaml", Path(), run_id="1")
     found = survey(manifest)
-    comparison = Comparison(tasks=2, kept=(), missing={}, changed={}, orphaned=0)
+    comparison = Comparison(tasks=2, kept=Indices(2), missing={}, changed={}, orphaned=0)
     assert models_due(manifest, found, comparison, Part(limit=1)) == {"sd9": 1}
     assert models_due(manifest, found, comparison, Part(only=("model=sd-core",))) == {"sd-core": 1}
 
