@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict, deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 DISK_THREADS = 16
 """Threads of its own, so that a slow disk never holds up name look-ups or anything else that needs a thread."""
 
+WRITERS = 2
+"""Threads that hash and write what streams: so many keep up with the loop, and more would keep it from its core."""
+
 JOB = "job.yaml"
 REPLACED = PurePosixPath("replaced")
 
@@ -57,6 +61,7 @@ class OutputFolder:
         self._tree = tree
         self._lock = lock
         self._disk = CapacityLimiter(DISK_THREADS)
+        self._writers = ThreadPoolExecutor(WRITERS, "batchgen-writer")
         self._slots: Slots | None = None
         self.ledger = ledger
         self.set_aside = set_aside
@@ -89,6 +94,7 @@ class OutputFolder:
 
     def close(self) -> None:
         """Let another run have the folder."""
+        self._writers.shutdown(wait=False)  # no sink is left that would wait for one
         self.ledger.close()
         self._lock.release()
 
@@ -156,7 +162,7 @@ class OutputFolder:
 
     def sink(self, task: Task) -> PictureSink:
         """Where the bytes of one attempt at this task go; touches no disk yet."""
-        return PictureSink(self._tree, task, self._disk, self._slots)
+        return PictureSink(self._tree, task, self._disk, self._slots, self._writers)
 
     def forget(self, stem: str) -> None:
         """Move the stale sidecar of a missing picture out of the way, so that the picture can be made again.

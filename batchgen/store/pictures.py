@@ -26,6 +26,8 @@ from batchgen.store.slots import SLOT_BYTES
 from batchgen.store.structure import StructureCheck, look_at
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from aiofiles.threadpool.binary import AsyncFileIO
     from anyio import CapacityLimiter
 
@@ -51,11 +53,19 @@ class PictureSink:
     that there it failed too.
     """
 
-    def __init__(self, tree: Tree, task: Task, disk: CapacityLimiter, slots: Slots | None = None) -> None:
-        """`slots` are shared with whoever keeps the picture."""
+    def __init__(
+        self,
+        tree: Tree,
+        task: Task,
+        disk: CapacityLimiter,
+        slots: Slots | None = None,
+        writers: Executor | None = None,
+    ) -> None:
+        """`slots` are shared with whoever keeps the picture; `writers` hash and write what streams."""
         self._tree = tree
         self._task = task
         self._disk = disk
+        self._writers = writers
         self._stem = task.stem
         self._spot = spot(IMAGES, self._stem)
         self._stored: _Stored | None = None
@@ -230,7 +240,7 @@ class PictureSink:
         folder = await to_thread.run_sync(self._tree.ready, self._spot.folder, limiter=self._disk)
         path = Path(folder, self._spot.picture_part)
         descriptor = await to_thread.run_sync(os.open, path, _NEW_PART, 0o666, limiter=self._disk)
-        return _Part(path, descriptor, wrap(_HashedFile(descriptor, stored.digest)))
+        return _Part(path, descriptor, wrap(_HashedFile(descriptor, stored.digest), executor=self._writers))
 
     async def _complete_part(self) -> None:
         """Who keeps what was streamed makes it durable, on the same open file."""
