@@ -89,7 +89,7 @@ async def run(manifest: Manifest, settings: RunSettings, emit: Callable[[Event],
                 tally.tell(_started(manifest, settings, resumed, url))
                 if resumed.asked:
                     setup = _setup(manifest, settings, resumed, url, key)
-                    await _make(map(manifest.task, resumed.due), setup, writer, tally, signals)
+                    await _make(manifest.tasks(resumed.due), setup, writer, tally, signals)
                 tally.abandoned(row.usd for row in writer.unsettled)
                 ended = tally.ended(
                     output=str(settings.output),

@@ -59,6 +59,10 @@ class PacedBody:
         self._left_s = self._over_s
         self._due_bytes = self._share_bytes
 
+    def has_ended(self) -> bool:
+        """All of it has come and was read."""
+        return self._content.at_eof()
+
     async def read(self) -> bytes:
         """The next bytes, `b""` at the end; cancelled at the deadline. Raises what `readchunk` raises."""
         if self._content.at_eof():

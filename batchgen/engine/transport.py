@@ -141,7 +141,7 @@ class Transport:
             try:
                 if chunk:
                     await sink.write(chunk)
-                else:
+                if body.has_ended():
                     end = await sink.finish()
             except OSError:  # the disk's: some file systems time out and lose connections too
                 so_far.unstored = True

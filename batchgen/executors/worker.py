@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import anyio
 
 from batchgen import __version__
-from batchgen.engine import clock
 from batchgen.engine.attempt import attempt
+from batchgen.engine.clock import KeptClock
 from batchgen.errors import StorageError
 from batchgen.model import Attempt, Billing, Failure, Fault, Success
 from batchgen.store.inputs import unchanged
@@ -74,16 +74,17 @@ class Worker:
         self._setup = setup
         self._transport = transport
         self._writer = writer
+        self._clock = KeptClock()
 
     async def __call__(self, work: Work, on_sent: Callable[[], None]) -> tuple[Attempt, Outcome]:
         """Try a task once; expected faults come back as the outcome."""
         task = work.task
-        begun = Begun(len(work.attempts) + 1, utc_now(), clock.now(), self._setup.cost_of(task))
+        begun = Begun(len(work.attempts) + 1, utc_now(), self._clock.now(), self._setup.cost_of(task))
         try:
             number = await self._writer.begin(AttemptRow(task.id, task.index, begun.in_doubt(), begun.usd))
         except StorageError as error:
             failure = Failure(fault=Fault.DISK, billing=Billing.NO, words=str(error))
-            return begun.ended(failure), failure
+            return begun.ended(failure, self._clock.now()), failure
         sent = False
 
         def leave() -> None:
@@ -96,7 +97,7 @@ class Worker:
             return await self._end(work, number, begun, await self._ask(task, sink, leave), sink)
         except (OSError, StorageError) as error:
             failure = _disk_failure(error, self._setup.folder, begun.usd)
-            return self._settle(number, begun.ended(failure)), failure
+            return self._settle(number, begun.ended(failure, self._clock.now())), failure
         except BaseException:
             if not sent:
                 self._writer.settle(number, None)
@@ -115,7 +116,7 @@ class Worker:
         self, work: Work, number: int, begun: Begun, outcome: Outcome, sink: PictureSink
     ) -> tuple[Attempt, Outcome]:
         """What an answer brought is kept."""
-        tried = begun.ended(outcome)
+        tried = begun.ended(outcome, self._clock.now())
         if isinstance(outcome, Failure):
             return self._settle(number, tried), outcome
         sidecar = self._describe(work, tried, outcome, sink.picture_file, begun.cost)
@@ -160,9 +161,9 @@ class Begun(NamedTuple):
         """As it stands as long as nothing is known of its end."""
         return Attempt(number=self.number, started=self.started, seconds=0.0, billing=Billing.MAYBE)
 
-    def ended(self, outcome: Outcome) -> Attempt:
-        """With what came of it, just now."""
-        seconds = round(clock.now() - self.start_s, 3)
+    def ended(self, outcome: Outcome, end_s: float) -> Attempt:
+        """With what came of it, by the same clock."""
+        seconds = round(end_s - self.start_s, 3)
         if isinstance(outcome, Success):
             return Attempt(self.number, self.started, seconds, Billing.YES, None, outcome.status)
         return Attempt(

@@ -17,7 +17,7 @@ from batchgen.manifest.texts import BlockTexts
 from batchgen.model import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from batchgen.errors import Problem
     from batchgen.manifest.axes import Column
@@ -97,8 +97,17 @@ class Manifest:
 
     def task(self, index: int) -> Task:
         """The task at `index`, 0 to len - 1."""
-        prompt, found = self.find(index)
-        return self._task(index, self._place(prompt), found)
+        return next(self.tasks((index,)))
+
+    def tasks(self, indices: Iterable[int]) -> Iterator[Task]:
+        """The tasks at these, 0 to len - 1, one at a time; neighbours of one entry share the search for it."""
+        start = end = 0
+        for index in indices:
+            if not start <= index < end:
+                which = bisect_right(self.ends, index)
+                prompt, end = self.prompts[which], self.ends[which]
+                start, place = end - prompt.count, self._place(prompt)
+            yield self._task(index, place, prompt.combination(index - start))
 
     def _task(self, index: int, place: Placement, found: Combination) -> Task:
         fields, variables, path = self._texts(found.block).of(found)
